@@ -1,0 +1,52 @@
+"""What can go wrong, as a tree; the command line turns it into exit codes.
+
+    PoiseError                      exit 1: it failed, and the message says how and what to do
+    +-- TrainingFailed              losses, weights or the disk gave way; the last checkpoint is whole
+    +-- InputError (ValueError)     exit 2: what was given cannot be used; nothing was changed
+        +-- DataError               images, folders, archives, prepared sets
+        +-- OptionError             options, methods, sizes
+        +-- RunError                a run directory: locked, of a newer version, without a checkpoint
+
+Each message says what was expected, what came, and what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class PoiseError(Exception):
+    """Anything that Poise can explain."""
+
+    exit_code = 1
+
+
+class TrainingFailed(PoiseError):
+    """Training could not go on. What was saved before is whole."""
+
+
+class InputError(PoiseError, ValueError):
+    """What the user gave cannot be used."""
+
+    exit_code = 2
+
+
+class DataError(InputError):
+    """Images, folders, archives or prepared sets."""
+
+
+class OptionError(InputError):
+    """Options, methods or sizes."""
+
+
+class RunError(InputError):
+    """A run directory that cannot be used as asked."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> OptionError:
+    """The error for a name that does not exist: says the nearest one, then all there are."""
+    choices = sorted(known)
+    near = get_close_matches(name, choices, n=1, cutoff=0.5)
+    hint = f' Did you mean "{near[0]}"?' if near else ""
+    return OptionError(f'no {what} called "{name}".{hint} There are: {", ".join(choices)}.')
