@@ -1,11 +1,11 @@
 """What can go wrong, as a tree; the command line turns it into exit codes.
 
     PoiseError                      exit 1: it failed, and the message says how and what to do
-    +-- TrainingFailed              losses, weights or the disk gave way; the last checkpoint is whole
+    +-- TrainingFailed              losses, weights or the disk gave way; what was saved is whole
     +-- InputError (ValueError)     exit 2: what was given cannot be used; nothing was changed
         +-- DataError               images, folders, archives, prepared sets
         +-- OptionError             options, methods, sizes
-        +-- RunError                a run directory: locked, of a newer version, without a checkpoint
+        +-- RunError                a run directory: locked, of a newer version, with no checkpoint
 
 Each message says what was expected, what came, and what to do next.
 """

@@ -1,6 +1,7 @@
 """The size of an image, and how networks and data reach it: a small base, doubled k times.
 
-    64x96 = 4x6 doubled 4 times; 28x28 = 7x7 doubled 2 times; 100x100 = 25x25 doubled 2 times: too coarse.
+64x96 = 4x6 doubled 4 times        28x28 = 7x7 doubled twice
+100x100 = 25x25 doubled twice: a base too large to be learnt first, so it is refused
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import NamedTuple
 from .errors import OptionError
 
 SMALLEST_BASE = 4  # pixels; below it a 3x3 convolution sees mostly padding
-LARGEST_BASE = 15  # pixels, shorter side; above it the first layer would draw the whole image at once
+LARGEST_BASE = (
+    15  # pixels, shorter side; above it the first layer would draw the whole image at once
+)
 LARGEST_SIDE = 4096  # pixels
 
 
@@ -47,19 +50,17 @@ def base_of(size: Size) -> tuple[Size, int]:
     """The smallest base of at least 4 pixels a side, and how often it is doubled to give `size`.
 
     Raises:
-        OptionError: a side is under 4 or over 4096 pixels, or the shorter side of the base is over 15.
+        OptionError: a side is under 4 or over 4096 pixels, or the base is over 15.
     """
     if not all(SMALLEST_BASE <= side <= LARGEST_SIDE for side in size):
-        raise OptionError(
-            f"a side must be {SMALLEST_BASE} to {LARGEST_SIDE} pixels, got {size}."
-        )
+        raise OptionError(f"a side must be {SMALLEST_BASE} to {LARGEST_SIDE} pixels, got {size}.")
     base, doublings = size, 0
     while all(side % 2 == 0 and side // 2 >= SMALLEST_BASE for side in base):
         base, doublings = Size(base.height // 2, base.width // 2), doublings + 1
     if min(base) > LARGEST_BASE:
         raise OptionError(
-            f"no base fits {size}: each side must be {SMALLEST_BASE} to {LARGEST_BASE} pixels times the "
-            f"same power of two. The nearest that fits is {_nearest(size)}."
+            f"no base fits {size}: the sides must be {SMALLEST_BASE} to {LARGEST_BASE} pixels, "
+            f"doubled equally often. The nearest that fits is {_nearest(size)}."
         )
     return base, doublings
 

@@ -1,0 +1,126 @@
+"""The command line: words become objects here, results are printed here, errors become exit codes.
+
+0 done (or stopped on request)    1 failed    2 what was given cannot be used
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from .errors import PoiseError, unknown
+
+HELP = """usage: poise COMMAND ...
+
+Trains GANs that keep their balance. Point it at images, get a generator.
+
+  poise train photos/                  prepare, train, sample: a new run in runs/
+  poise train runs/photos-wgan-gp-1    go on with a run, exactly where it stopped
+  poise sample runs/photos-wgan-gp-1   draw images from what was trained
+  poise prepare photos/                check and cache images; `train` does it by itself
+
+Images are a folder, a zip, .npy, .npz, or built in: shapes, faces, digits, stacked-digits, fashion.
+`poise COMMAND --help` lists the options of a command. To see it work at once: poise train shapes
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return the exit code."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0
+    if argv[0] == "--version":
+        from . import __version__
+
+        print(f"poise {__version__}")
+        return 0
+    try:
+        if argv[0] not in COMMANDS:
+            raise unknown("command", argv[0], COMMANDS)
+        return COMMANDS[argv[0]](argv[1:])
+    except PoiseError as error:
+        from .terminal import printable
+
+        print(f"poise: {printable(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\npoise: interrupted.", file=sys.stderr)
+        return 130
+
+
+class StopRequest:
+    """Ctrl-C or SIGTERM once: finish the step and save. Twice: the system ends the process."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._hear)
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)  # in the system: works in the middle of a step
+        os.write(2, b"\nFinishing the step and saving. Once more to stop at once.\n")
+
+
+def train(argv: Sequence[str]) -> int:
+    """`poise train`."""
+    from . import session
+    from .commands import dry_run
+    from .options import names_a_run, parse_resume, parse_train
+    from .terminal import Terminal
+
+    with Terminal() as terminal:
+        if names_a_run(argv):
+            path, changes = parse_resume(argv)
+            run = session.resume(path, changes)
+        else:
+            asked = parse_train(argv)
+            if asked.dry_run:
+                for text in dry_run(asked):
+                    terminal.say(text)
+                return 0
+            run = session.start(asked.source, asked.recipe, asked.options, terminal)
+        done = session.train(run, terminal, StopRequest())
+        if done:
+            terminal.say(f"Done. See {run.newest_samples()}")
+            terminal.say(f"Draw more:   poise sample {run.path} -n 64")
+            terminal.say(
+                f"Train on:    poise train {run.path} --images {2 * run.config.recipe.images}"
+            )
+        else:
+            terminal.say(f"Stopped and saved. To go on: poise train {run.path}")
+    return 0
+
+
+def sample(argv: Sequence[str]) -> int:
+    """`poise sample`."""
+    from .commands import parse_sample, sample_to_files
+    from .terminal import Terminal
+
+    with Terminal() as terminal:
+        for path in sample_to_files(parse_sample(argv), terminal.warn):
+            terminal.say(str(path))
+    return 0
+
+
+def prepare(argv: Sequence[str]) -> int:
+    """`poise prepare`."""
+    from .commands import parse_prepare, prepare_or_check
+    from .terminal import Terminal
+
+    with Terminal() as terminal:
+        return prepare_or_check(parse_prepare(argv), terminal)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "prepare": prepare,
+    "sample": sample,
+    "train": train,
+}

@@ -1,0 +1,149 @@
+"""The work of `poise prepare`, `poise sample` and `--dry-run`, with their options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import Positional, arg
+
+from .config import Config, recipe
+from .data.options import PrepareOptions
+from .data.prepare import prepare
+from .data.prepared import Prepared, is_prepared
+from .errors import DataError, RunError
+from .files import write_atomically
+from .generator import load
+from .machine import duration, images_per_second, peak_memory, with_threads
+from .options import DEFAULT_METHOD, Asked, refuse_unknown
+from .pictures import grid, png, to_uint8
+from .run import sample_path
+from .session import TrainOptions, Watcher, planned, prepared_path, with_images
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """Draw images from a trained run."""
+
+    run: Positional[str]  # the run's directory
+    n: Annotated[int, arg(aliases=["-n"])] = 64  # images
+    out: Path | None = None  # a .png for a grid, a directory for single images; unset: in the run
+    seed: int = 0  # of the latents; the first images of many are those of few
+    grid: bool = True  # one picture of all; otherwise one file an image
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class PrepareCommand:
+    """Check images and cache them for training. `train` does it by itself."""
+
+    source: Positional[str]  # a folder, zip, .npy, .npz, prepared set or built-in name
+    out: Annotated[Positional[Path | None], arg(metavar="[OUT]")] = (
+        None  # unset: <source>-<size>.poise, here
+    )
+    options: Annotated[PrepareOptions, arg(name="")] = field(default_factory=PrepareOptions)
+    check: bool = False  # verify the checksums of a set that is prepared
+    workers: int = 0  # processes; 0 takes one for each core
+    estimate: bool = True  # time a few training steps to say how long training will take
+
+
+def parse_sample(argv: Sequence[str]) -> SampleOptions:
+    """The options of `poise sample`."""
+    return _parsed(SampleOptions, argv, "poise sample")  # type: ignore[no-any-return]
+
+
+def parse_prepare(argv: Sequence[str]) -> PrepareCommand:
+    """The options of `poise prepare`."""
+    return _parsed(PrepareCommand, argv, "poise prepare")  # type: ignore[no-any-return]
+
+
+def _parsed(command: type[Any], argv: Sequence[str], name: str) -> Any:
+    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+    given, left = tyro.cli(
+        command, args=list(argv), prog=name, return_unknown_args=True, config=config
+    )
+    refuse_unknown(left, command)
+    return given
+
+
+def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterator[Path]:
+    """Write a grid, or one PNG an image, and yield what was written; nothing is overwritten.
+
+    Raises:
+        RunError: not a run, no checkpoint, or the files are there already.
+    """
+    generator = load(asked.run, device=asked.device, warn=warn)
+    images = to_uint8(generator.sample(asked.n, seed=asked.seed))
+    out = asked.out or sample_path(Path(asked.run), generator.drawn, asked.n, asked.seed)
+    if asked.grid and (asked.out is None or out.suffix.lower() == ".png"):
+        # The run's own file of this name holds the same picture: only a person's is spared.
+        files = {out: png(grid(images), at_least=512)}
+    else:
+        files = {out / f"{i:06d}.png": png(image) for i, image in enumerate(images)}
+    taken = [path for path in files if path.exists() and asked.out]
+    if taken:
+        raise RunError(f"{taken[0]} is there already and is not overwritten. Give another --out.")
+    for path, data in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, data)
+        except OSError as error:
+            raise RunError(
+                f"{path} cannot be written: {error.strerror}. Give another --out."
+            ) from error
+        if len(files) == 1:
+            yield path
+    if len(files) > 1:
+        yield out
+
+
+def prepare_or_check(asked: PrepareCommand, watcher: Watcher) -> int:
+    """Prepare, or verify what is prepared; the exit code."""
+    source = Path(asked.source)
+    out = asked.out or prepared_path(Path(), asked.source, asked.options)
+    if asked.check:
+        return _check(source if is_prepared(source) else out, watcher)
+    prepared = prepare(
+        asked.source, out, asked.options, workers=asked.workers, progress=watcher.prepared
+    )
+    watcher.say(prepared.report)
+    if asked.estimate:
+        options = TrainOptions(data=asked.options)
+        config = planned(str(prepared.path), recipe(DEFAULT_METHOD), options)
+        watcher.say(estimate(with_images(config, prepared)))
+    watcher.say(f"Train on it: poise train {prepared.path}")
+    return 0
+
+
+def _check(path: Path, watcher: Watcher) -> int:
+    if not is_prepared(path):
+        raise DataError(f"{path} is not a prepared set, so there is nothing to check yet.")
+    damage = Prepared.open(path).check()
+    for line in damage:
+        watcher.warn(line)
+    watcher.say(f"{path}: {len(damage)} damaged files." if damage else f"{path} is whole.")
+    return 1 if damage else 0
+
+
+def dry_run(asked: Asked) -> Iterator[str]:
+    """What a run would be, in words and JSON; writes nothing."""
+    config = planned(asked.source, asked.recipe, asked.options)
+    plain = config.to_json()
+    plain["data"].pop("fingerprint")
+    yield json.dumps(plain, indent=2)
+    yield estimate(config, asked.options.threads)
+
+
+def estimate(config: Config, threads: int = 0) -> str:
+    """Time and memory of a training, from a few real steps on this machine."""
+    config, speeds = with_threads(config, threads)
+    speed = speeds.get(config.threads) or images_per_second(config, config.threads)
+    return (
+        f"Training {config.recipe.images:,} images at {config.data.size} would take about "
+        f"{duration(config.recipe.images / speed)} at {speed:.0f} images/s with {config.threads} "
+        f"threads on {config.device}, and {peak_memory(config) / 1e9:.1f} GB of memory."
+    )

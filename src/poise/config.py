@@ -1,0 +1,202 @@
+"""What decides the bits of a run: one frozen value, written to config.json, and presets of it.
+
+Names (`wgan-gp`, `dcgan`, `adam`) stand only in JSON and on the command line; here they become
+objects and back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from .data.options import PrepareOptions
+from .errors import OptionError, RunError, unknown
+from .methods import GAN, METHODS, WGAN, WGANGP
+from .networks import DCGAN, MLP, NETWORKS, Networks, ResNet
+from .optim import OPTIMIZERS, Adam, Move, RMSProp
+from .players import Method
+from .size import Size, parse_size
+
+VERSION = 1  # of config.json; raised when an older Poise could misread it
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A method with networks and an optimizer that suit it."""
+
+    method: Method
+    networks: Networks
+    optimizer: Move
+    images: int  # real images to train on, in all
+
+
+@dataclass(frozen=True)
+class Images:
+    """Which images a run trains on."""
+
+    source: str  # as it was named: a folder, an archive, a built-in set
+    prepared: str  # the prepared set's directory
+    fingerprint: str  # of the prepared set's content
+    size: Size  # height x width in pixels
+    channels: int  # 1, 3 or 4
+    options: PrepareOptions = field(default_factory=PrepareOptions)  # to prepare them again
+    mirror: bool = False  # show each image left-right mirrored half of the time
+
+
+@dataclass(frozen=True)
+class Chores:
+    """When the loop does what else is due. None of it changes the weights."""
+
+    log_every: int = 2_000  # images
+    sample_every: int = 20_000  # images
+    save_every: int = 50_000  # images
+    keep: int = 3  # newest checkpoints kept
+    milestone_every: int = (
+        500_000  # images; checkpoints that pass a multiple of it are kept for good
+    )
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            if value < 1:
+                raise OptionError(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run. With the same images, threads and device it gives the same bits."""
+
+    recipe: Recipe
+    data: Images
+    chores: Chores = field(default_factory=Chores)
+    seed: int = 0
+    average: int = 10_000  # images after which half of the old average is left
+    threads: int = 1  # of PyTorch on the CPU; sums depend on it
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.average < 1:
+            raise OptionError(f"--average must be at least 1 image, got {self.average}.")
+        if self.recipe.images < 1:
+            raise OptionError(f"--images must be at least 1, got {self.recipe.images}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with every object by its name."""
+        plain = dataclasses.asdict(self)
+        for part, table in _TABLES.items():
+            chosen = getattr(self.recipe, part)
+            plain["recipe"][part] = {"name": name_of(chosen, table)} | plain["recipe"][part]
+        plain["data"]["size"] = str(self.data.size)
+        return {"version": VERSION} | plain
+
+
+_TABLES: dict[str, Mapping[str, type[Any]]] = {
+    "method": METHODS,
+    "networks": NETWORKS,
+    "optimizer": OPTIMIZERS,
+}
+
+
+def config_from_json(plain: Mapping[str, Any]) -> Config:
+    """The Config that `to_json` wrote.
+
+    Raises:
+        RunError: written by a newer Poise, or not a configuration.
+    """
+    version = plain.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise RunError(
+            f"config.json is of version {version}, this Poise reads up to {VERSION}. "
+            "Use the newer Poise that made the run: pip install --upgrade poise."
+        )
+    try:
+        recipe, data = dict(plain["recipe"]), dict(plain["data"])
+        for part, table in _TABLES.items():
+            fields = dict(recipe[part])
+            recipe[part] = pick(part, fields.pop("name"), table)(**fields)
+        data["size"] = parse_size(data["size"])
+        data["options"] = PrepareOptions(**data["options"])
+        rest = {k: v for k, v in plain.items() if k not in ("version", "recipe", "data", "chores")}
+        return Config(Recipe(**recipe), Images(**data), Chores(**plain["chores"]), **rest)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"config.json is not a configuration of Poise: {error!r}.") from error
+
+
+def pick(what: str, name: str, table: Mapping[str, type[T]]) -> type[T]:
+    """The class of this name.
+
+    Raises:
+        OptionError: there is none; says the nearest.
+    """
+    if name not in table:
+        raise unknown(what, name, table)
+    return table[name]
+
+
+def name_of(chosen: object, table: Mapping[str, type[Any]]) -> str:
+    """The name under which the table holds this object's class; the class's own name otherwise."""
+    return next(
+        (name for name, kind in table.items() if kind is type(chosen)), type(chosen).__name__
+    )
+
+
+# Presets with each paper's numbers; "default" gives a picture in minutes on a laptop's CPU.
+# Measured: docs/log.md.
+PRESETS: dict[str, dict[str, Recipe]] = {
+    "gan": {
+        "default": Recipe(
+            GAN(), DCGAN(width=0.5), Adam(2e-4, beta1=0.5, beta2=0.999), images=250_000
+        ),
+        # DCGAN, section 4: batch 128, Adam 2e-4, beta1 .5.
+        "paper": Recipe(
+            GAN(batch=128), DCGAN(latent=100), Adam(2e-4, beta1=0.5, beta2=0.999), images=5_000_000
+        ),
+    },
+    "wgan": {
+        "default": Recipe(WGAN(), DCGAN(width=0.5), RMSProp(2e-4), images=300_000),
+        # Algorithm 1 and the authors' code.
+        "paper": Recipe(WGAN(thorough=True), DCGAN(latent=100), RMSProp(5e-5), images=50_000_000),
+        # Figure 3, left: an MLP generator with 4 hidden layers of 512.
+        "mlp": Recipe(WGAN(thorough=True), MLP(latent=100), RMSProp(5e-5), images=50_000_000),
+    },
+    "wgan-gp": {
+        "default": Recipe(
+            WGANGP(batch=32, n_critic=2),
+            DCGAN(width=0.5, critic_norm="none"),
+            Adam(3e-4, beta1=0.0, beta2=0.9),
+            images=200_000,
+        ),
+        # Algorithm 1 with the authors' 64x64 ResNet: 200,000 generator updates.
+        "paper": Recipe(WGANGP(), ResNet(), Adam(1e-4), images=64_000_000),
+        "mnist": Recipe(
+            WGANGP(batch=50), DCGAN(critic_norm="none"), Adam(1e-4, beta1=0.5), images=50_000_000
+        ),
+        "cifar-dcgan": Recipe(
+            WGANGP(), DCGAN(width=2, critic_norm="none"), Adam(1e-4, beta1=0.5), images=64_000_000
+        ),
+        # The authors' generator batch is 128; here both players take 64.
+        "cifar-resnet": Recipe(
+            WGANGP(),
+            ResNet(width=2, critic_norm="none"),
+            Adam(2e-4, decay=32_000_000),
+            images=32_000_000,
+        ),
+    },
+}
+
+
+def recipe(method: str, preset: str = "default") -> Recipe:
+    """The recipe of a method by the preset's name.
+
+    Raises:
+        OptionError: no such method or preset; says the nearest.
+    """
+    presets = PRESETS.get(method)
+    if presets is None:
+        raise unknown("method", method, PRESETS)
+    if preset not in presets:
+        raise unknown(f"preset of {method}", preset, presets)
+    return presets[preset]

@@ -1,0 +1,79 @@
+"""A trained generator, taken out of its run: latents in, images out, nothing else needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .errors import OptionError, RunError
+from .run import Run
+from .size import Size
+from .train import draw, fixed_latents
+
+
+@dataclass(frozen=True)
+class Generator:
+    """The average generator of a run. `generator.sample(16)` draws 16 images.
+
+    Example:
+        >>> generator = poise.load("runs/faces-wgan-gp-1")
+        >>> images = generator.sample(16, seed=3)   # [16, 3, 32, 32] in [-1, 1]
+    """
+
+    network: nn.Module  # latents [n, d] -> images [n, c, h, w] in [-1, 1]
+    latent_size: int  # d
+    size: Size  # height x width of an image, in pixels
+    channels: int
+    drawn: int  # real images it was trained on
+
+    def sample(self, n: int, *, seed: int = 0) -> Tensor:
+        """n images [n, c, h, w] in [-1, 1]. The i-th depends on the seed and i, not on n.
+
+        Raises:
+            OptionError: n is below 1.
+        """
+        return self(self.latents(n, seed=seed))
+
+    def latents(self, n: int, *, seed: int = 0) -> Tensor:
+        """The latents [n, d] that `sample` draws from.
+
+        Raises:
+            OptionError: n is below 1.
+        """
+        if n < 1:
+            raise OptionError(f"the number of samples -n must be at least 1, got {n}.")
+        return fixed_latents(n, self.latent_size, seed)
+
+    def __call__(self, latents: Tensor) -> Tensor:
+        """Images [n, c, h, w] in [-1, 1] of latents [n, d]."""
+        device = next(self.network.parameters()).device
+        return draw(self.network, latents.to(device)).clamp(-1, 1)
+
+
+def load(
+    run: str | Path, *, device: str = "cpu", warn: Callable[[str], None] = lambda text: None
+) -> Generator:
+    """The generator of a run's newest whole checkpoint; `warn` hears of damaged ones.
+
+    Raises:
+        RunError: not a run, of a newer version, or without a checkpoint.
+    """
+    opened = Run.open(Path(run))
+    checkpoint = opened.checkpoints.newest(warn, only="average.")
+    if checkpoint is None:
+        raise RunError(f"{run} has no whole checkpoint yet. Train it first: poise train {run}")
+    config = opened.config
+    networks, data = config.recipe.networks, config.data
+    with torch.device("meta"):  # no weights are drawn only to be thrown away
+        network = networks.generator(data.size, data.channels)
+    weights = {k.removeprefix("average."): v for k, v in checkpoint.tensors.items()}
+    try:
+        network.load_state_dict(weights, assign=True)
+    except RuntimeError as error:
+        raise RunError(f"the checkpoint of {run} is of other networks: {error}") from error
+    network.to(device=device).eval().requires_grad_(False)
+    return Generator(network, networks.latent, data.size, data.channels, checkpoint.drawn)

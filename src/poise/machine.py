@@ -1,0 +1,136 @@
+"""What this machine can do: the device, the fastest number of threads, images per second."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+
+import psutil
+import torch
+from torch import Tensor
+
+from .config import Config
+from .errors import OptionError
+from .players import Reals
+from .size import Size
+from .train import make_players
+
+SECONDS = 1.0  # of real steps timed for each number of threads
+GAIN = 1.1  # a doubling of the threads must pay this much: other programs want cores too
+
+
+def device_named(name: str) -> str:
+    """The device to use; "auto" is CUDA where there is one, else Apple's MPS, else the CPU.
+
+    Raises:
+        OptionError: there is no such device on this machine.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise OptionError(f'no device "{name}" here: {reason} Use --device cpu.') from error
+    return name
+
+
+class _Enough(Exception):
+    """The time for timing is over, in the middle of a step."""
+
+
+class _Dummies(Reals):
+    """Images of noise, handed out until the deadline."""
+
+    def __init__(self, config: Config) -> None:
+        shape = (config.recipe.method.batch, config.data.channels, *config.data.size)
+        images = torch.rand(shape, device=config.device) * 2 - 1
+        self.images = images.to(memory_format=torch.channels_last)
+        self.drawn = 0
+        self.deadline = float("inf")
+
+    def __call__(self, n: int, size: Size | None = None) -> Tensor:
+        if time.monotonic() > self.deadline:
+            raise _Enough
+        self.drawn += n
+        return self.images[:n]
+
+
+def images_per_second(config: Config, threads: int, seconds: float = SECONDS) -> float:
+    """How fast real steps of this run go, on players of their own; at least one batch is timed."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        players, reals = make_players(config), _Dummies(config)
+        _steps(config, players, reals, time.monotonic())  # warm up: one step, or one batch of it
+        reals.drawn, started = 0, time.monotonic()
+        _steps(config, players, reals, started + seconds)
+        return reals.drawn / (time.monotonic() - started)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _steps(config: Config, players: object, reals: _Dummies, until: float) -> None:
+    """Step until then; a step that runs four times longer (100 critic updates) is broken off."""
+    reals.deadline = until + 4 * SECONDS
+    try:
+        while True:
+            players.seed_noise(0, 0, reals.drawn)  # type: ignore[attr-defined]
+            config.recipe.method.step(players, reals)  # type: ignore[arg-type]
+            if config.device != "cpu":
+                torch.zeros(1, device=config.device).item()  # wait for what was launched
+            if time.monotonic() >= until:
+                return
+    except _Enough:
+        return
+
+
+def fastest_threads(config: Config) -> dict[int, float]:
+    """Images per second by number of threads, the one to take first.
+
+    Powers of two up to the cores this process may use (or OMP_NUM_THREADS, if that is fewer).
+    On a busy machine more threads are slower, since each waits for the last one to be scheduled.
+    """
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    most = min(cores, int(os.environ.get("OMP_NUM_THREADS") or cores))
+    candidates = [1 << k for k in range(most.bit_length()) if 1 << k <= most]
+    speeds = {threads: images_per_second(config, threads) for threads in candidates}
+    best = 1
+    for threads in candidates:
+        if speeds[threads] > GAIN * speeds[best]:
+            best = threads
+    return {best: speeds[best]} | speeds
+
+
+def with_threads(config: Config, threads: int) -> tuple[Config, dict[int, float]]:
+    """The configuration with its number of threads, and the speeds that were measured.
+
+    With `threads` 0 the fastest is taken; on a GPU one thread is enough to launch its work.
+    """
+    if threads < 0:
+        raise OptionError(f"--threads must be 1 or more, or 0 to choose, got {threads}.")
+    if threads or config.device != "cpu":
+        return replace(config, threads=threads or 1), {}
+    speeds = fastest_threads(config)
+    return replace(config, threads=next(iter(speeds))), speeds
+
+
+def peak_memory(config: Config) -> int:
+    """Bytes this process takes once a real step was made: weights, moments, activations."""
+    images_per_second(config, config.threads, seconds=0.0)
+    if config.device.startswith("cuda"):
+        return torch.cuda.max_memory_reserved(config.device)
+    resident: int = psutil.Process().memory_info().rss
+    return resident
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"

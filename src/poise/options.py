@@ -1,0 +1,170 @@
+"""The options of `train` on the command line: those of the chosen parts, flat.
+
+`--method`, `--preset`, `--network` and `--optimizer` choose the parts; every field of theirs is an
+option, with the preset's number as its default and the comment beside it as its help.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+from .config import PRESETS, Recipe, name_of, pick, recipe
+from .errors import OptionError, unknown
+from .methods import METHODS
+from .networks import NETWORKS
+from .optim import OPTIMIZERS
+from .run import is_run
+from .session import ResumeOptions, TrainOptions
+
+DEFAULT_METHOD = "wgan-gp"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks `train` for."""
+
+    source: str
+    recipe: Recipe
+    options: TrainOptions
+    dry_run: bool
+
+
+def parse_train(argv: Sequence[str]) -> Asked:
+    """The options of a new run.
+
+    Raises:
+        OptionError: an option that these parts do not have, with the nearest; SystemExit by tyro
+            for a value of the wrong kind or --help.
+    """
+    method = _chosen(argv, "--method", DEFAULT_METHOD)
+    preset = _chosen(argv, "--preset", "default")
+    base = recipe(method, preset)
+    network = _chosen(argv, "--network", name_of(base.networks, NETWORKS))
+    optimizer = _chosen(argv, "--optimizer", name_of(base.optimizer, OPTIMIZERS))
+    if network != name_of(base.networks, NETWORKS):
+        base = dataclasses.replace(base, networks=_network_like(base, network))
+    if optimizer != name_of(base.optimizer, OPTIMIZERS):
+        kind: Any = pick("optimizer", optimizer, OPTIMIZERS)
+        base = dataclasses.replace(base, optimizer=kind(lr=base.optimizer.lr))
+    names = {"method": method, "preset": preset, "network": network, "optimizer": optimizer}
+    given = _parsed(_command(base, names), argv)
+    chosen = dataclasses.replace(
+        base, method=given.of_method, networks=given.of_network, optimizer=given.of_optimizer
+    )
+    return Asked(given.source, chosen, given.options, given.dry_run)
+
+
+def parse_resume(argv: Sequence[str]) -> tuple[Path, ResumeOptions]:
+    """The run to go on with, and what changes.
+
+    Raises:
+        OptionError: an option that is fixed with the run.
+    """
+    fields: list[Any] = [
+        ("source", Annotated[Positional[str], arg(help="the run's directory")]),
+        ("options", Annotated[ResumeOptions, arg(name="")], ResumeOptions()),
+    ]
+    command = dataclasses.make_dataclass("Resume", fields, frozen=True)
+    command.__doc__ = "Go on with a run, exactly."
+    given = _parsed(command, argv, hint="All else is fixed with the run; start a new one for it.")
+    return Path(given.source), given.options
+
+
+def _chosen(argv: Sequence[str], option: str, default: str) -> str:
+    """The value of an option, before the parser can be built that depends on it."""
+    for i, word in enumerate(argv):
+        if word == option and i + 1 < len(argv):
+            return argv[i + 1]
+        if word.startswith(option + "="):
+            return word.partition("=")[2]
+    return default
+
+
+def _network_like(base: Recipe, name: str) -> Any:
+    """Another network, with the norms that the recipe's method can bear."""
+    kind: Any = pick("network", name, NETWORKS)
+    old: Any = base.networks
+    return kind(width=old.width, latent=old.latent, critic_norm=old.critic_norm)
+
+
+def _command(base: Recipe, names: dict[str, str]) -> type[Any]:
+    """A dataclass whose fields are the options, for tyro to read."""
+
+    def choice(name: str, known: Sequence[str], text: str) -> tuple[str, Any, Any]:
+        kind = Literal[tuple(known)]  # type: ignore[valid-type]
+        return name, Annotated[kind, arg(help=text)], names[name]
+
+    def flat(name: str, value: Any) -> tuple[str, Any, Any]:
+        return name, Annotated[type(value), arg(name="")], value
+
+    what = "a folder, zip, .npy, .npz, prepared set or built-in name; or a run, to go on with it"
+    command = dataclasses.make_dataclass(
+        "Train",
+        [
+            ("source", Annotated[Positional[str], arg(help=what)]),
+            choice("method", list(METHODS), "how the players play"),
+            choice("preset", list(PRESETS[names["method"]]), "the numbers to start from"),
+            choice("network", list(NETWORKS), "of both players"),
+            choice("optimizer", list(OPTIMIZERS), "of both players"),
+            flat("of_method", base.method),
+            flat("of_network", base.networks),
+            flat("of_optimizer", base.optimizer),
+            flat("options", dataclasses.replace(TrainOptions(), images=base.images)),
+            ("dry_run", Annotated[bool, arg(help="only say what would be done")], False),
+        ],
+        frozen=True,
+    )
+    command.__doc__ = "Train a generator on images; or go on with a run, exactly."
+    return command
+
+
+def _parsed(command: type[Any], argv: Sequence[str], hint: str = "") -> Any:
+    """What tyro makes of the words; words that are no option of this command are refused."""
+    given, left = tyro.cli(
+        command,
+        args=list(argv),
+        prog="poise train",
+        return_unknown_args=True,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+    )
+    refuse_unknown(left, command, hint)
+    return given
+
+
+def refuse_unknown(left: Sequence[str], command: type[Any], hint: str = "") -> None:
+    """Say which words are no option of a command, and the nearest that is.
+
+    Raises:
+        OptionError: there is such a word.
+    """
+    if not left:
+        return
+    word = left[0].partition("=")[0]
+    if not word.startswith("-"):
+        raise OptionError(f'did not expect "{word}". {hint or "See --help."}')
+    known = {"--" + name.replace("_", "-") for name in _leaves(command)}
+    error = unknown("option", word, known)
+    raise OptionError(f"{error} {hint}".strip())
+
+
+def _leaves(command: Any) -> list[str]:
+    names: list[str] = []
+    for field in dataclasses.fields(command):
+        inner = getattr(field.type, "__origin__", field.type)
+        names += _leaves(inner) if dataclasses.is_dataclass(inner) else [field.name]
+    return names
+
+
+def names_a_run(argv: Sequence[str]) -> bool:
+    """Whether the words of `train` name an existing run, to go on with."""
+    before = ["", *argv]
+    return any(
+        is_run(Path(word)) and last != "--out" for last, word in zip(before, argv, strict=False)
+    )

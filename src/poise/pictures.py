@@ -1,0 +1,45 @@
+"""Images as PNG: from tensors in [-1, 1], one by one or as a grid."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+
+def to_uint8(images: Tensor) -> NDArray[np.uint8]:
+    """[n, c, h, w] in [-1, 1] to [n, h, w, c] in 0..255, rounded; values outside are clipped."""
+    levels = images.detach().float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    array: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).cpu().numpy()
+    return array
+
+
+def grid(images: NDArray[np.uint8], columns: int = 0) -> NDArray[np.uint8]:
+    """One picture [H, W, c] of images [n, h, w, c], row by row; empty places are white.
+
+    With `columns` 0, as near to square as whole rows allow.
+    """
+    n, height, width, channels = images.shape
+    columns = min(n, columns or math.ceil(math.sqrt(n * height / width)))
+    rows = math.ceil(n / columns)
+    sheet = np.full((rows * columns, height, width, channels), 255, np.uint8)
+    sheet[:n] = images
+    sheet = sheet.reshape(rows, columns, height, width, channels).transpose(0, 2, 1, 3, 4)
+    return sheet.reshape(rows * height, columns * width, channels)
+
+
+def png(image: NDArray[np.uint8], at_least: int = 0) -> bytes:
+    """The PNG of an image [h, w, c]; enlarged by a whole factor to `at_least` pixels a side."""
+    picture = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
+    factor = max(1, math.ceil(at_least / max(picture.size)))
+    if factor > 1:
+        bigger = (picture.width * factor, picture.height * factor)
+        picture = picture.resize(bigger, Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    picture.save(buffer, "png")
+    return buffer.getvalue()

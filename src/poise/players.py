@@ -1,0 +1,186 @@
+"""The two players of the game, the noise they draw, and the one move they can make.
+
+Shape legend, used in every file of this package:
+    n images (or latents) in a batch, c channels, h height, w width, d numbers in a latent
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from .size import Size
+
+Losses = dict[str, Tensor]  # named scalars, detached, still on the device
+
+
+class Reals(Protocol):
+    """Endless supply of training images; calling it advances `drawn`."""
+
+    drawn: int  # images handed out since the run began, over all ranks: the clock of everything
+
+    def __call__(self, n: int, size: Size | None = None) -> Tensor:
+        """This rank's share of the next n images, [n / ranks, c, h, w] in [-1, 1]."""
+
+
+class Method(Protocol):
+    """A way of playing: hyperparameters as fields, one generator update per `step`."""
+
+    @property
+    def batch(self) -> int:
+        """Images in one batch, over all ranks."""
+
+    def step(self, players: Players, reals: Reals) -> Losses:
+        """Update the critic as often as the algorithm says, and the generator once."""
+
+
+@dataclass
+class Players:
+    """Everything a run must remember but the clock; `state` of this is the whole checkpoint."""
+
+    generator: nn.Module  # z [n, d] -> images [n, c, h, w] in [-1, 1]
+    critic: nn.Module  # images [n, c, h, w] -> scores [n]
+    opt_g: Optimizer
+    opt_c: Optimizer
+    latent_size: int
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    rank: int = 0
+    ranks: int = 1
+    memory: dict[str, Tensor] = field(default_factory=dict)  # what a method keeps between steps
+
+    def __post_init__(self) -> None:
+        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self._noise = torch.Generator()  # on the CPU, so that every device sees the same numbers
+
+    def seed_noise(self, seed: int, attempt: int, drawn: int) -> None:
+        """Make all noise of the coming step a function of these three; call it before each step."""
+        key = f"poise {seed} {attempt} {drawn}".encode()
+        digest = hashlib.blake2b(key, digest_size=8).digest()
+        self._noise.manual_seed(int.from_bytes(digest, "big") >> 1)
+
+    def latents(self, n: int) -> Tensor:
+        """This rank's share of n latents z ~ N(0, I), [n / ranks, d]."""
+        return self._share(torch.randn(n, self.latent_size, generator=self._noise))
+
+    def uniform(self, n: int) -> Tensor:
+        """This rank's share of n numbers ~ U[0, 1), [n / ranks]."""
+        return self._share(torch.rand(n, generator=self._noise))
+
+    def _share(self, drawn: Tensor) -> Tensor:
+        each = len(drawn) // self.ranks
+        share = drawn[self.rank * each : (self.rank + 1) * each]
+        return share.to(self.device, non_blocking=True)
+
+    @torch.no_grad()
+    def update_average(self, images: int, halflife: float) -> None:
+        """Pull `average` towards `generator`; half of the way in `halflife` images."""
+        reach = 1 - 0.5 ** (images / halflife)
+        slow, fast = _floats(self.average), _floats(self.generator)
+        torch._foreach_lerp_(slow, fast, reach)  # one launch, not one per tensor
+        for kept, current in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            if not kept.is_floating_point():
+                kept.copy_(current)
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor of the run by name; copies nothing."""
+        named = {f"memory.{name}": value for name, value in self.memory.items()}
+        for part, network in self._networks():
+            named |= {f"{part}.{name}": value for name, value in network.state_dict().items()}
+        for part, optimizer in self._optimizers():
+            named |= {f"{part}.{name}": value for name, value in _optimizer_state(optimizer)}
+        return named
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` returned, to the bit.
+
+        Raises:
+            ValueError: the tensors are not those of these networks.
+        """
+        parts: dict[str, dict[str, Tensor]] = {}
+        for name, value in state.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = value
+        try:
+            for part, network in self._networks():
+                network.load_state_dict(parts.get(part, {}))
+        except RuntimeError as error:
+            raise ValueError(f"the checkpoint is of other networks: {error}") from error
+        for part, optimizer in self._optimizers():
+            _load_optimizer(optimizer, parts.get(part, {}))
+        self.memory = parts.get("memory", {})
+
+    def _networks(self) -> list[tuple[str, nn.Module]]:
+        return [(name, getattr(self, name)) for name in ("generator", "critic", "average")]
+
+    def _optimizers(self) -> list[tuple[str, Optimizer]]:
+        return [("opt_g", self.opt_g), ("opt_c", self.opt_c)]
+
+
+def descend(*moves: tuple[Optimizer, Tensor]) -> None:
+    """Let each player take one step down its own loss: the only place where gradients are made.
+
+    All gradients are taken before anyone moves, so simultaneous play is one call and alternating
+    play is two. Each loss is differentiated only for what its optimizer owns, so nothing toggles
+    `requires_grad`. With several ranks the gradients are averaged over them.
+    """
+    for optimizer, loss in moves:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward(inputs=_owned(optimizer))  # type: ignore[no-untyped-call]
+        _average_gradients(optimizer)
+    for optimizer, _ in moves:
+        optimizer.step()
+
+
+def losses(**values: Tensor) -> Losses:
+    """Named numbers for the log, cut off from the graph but still on the device: no sync here."""
+    return {name: value.detach() for name, value in values.items()}
+
+
+def _owned(optimizer: Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _average_gradients(optimizer: Optimizer) -> None:
+    """One flat all-reduce. Not DDP: its hooks miss the second derivatives of a penalty."""
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return
+    gradients = [p.grad for p in _owned(optimizer) if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    pieces = torch.split(flat, [g.numel() for g in gradients])
+    for gradient, piece in zip(gradients, pieces, strict=True):
+        gradient.copy_(piece.view_as(gradient))
+
+
+def _floats(network: nn.Module) -> list[Tensor]:
+    """Parameters and running statistics: what can be averaged."""
+    everything = [*network.parameters(), *network.buffers()]
+    return [tensor.detach() for tensor in everything if tensor.is_floating_point()]
+
+
+def _optimizer_state(optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:
+    for i, parameter in enumerate(_owned(optimizer)):
+        for name, value in optimizer.state[parameter].items():
+            yield f"{i}.{name}", value
+
+
+def _load_optimizer(optimizer: Optimizer, saved: Mapping[str, Tensor]) -> None:
+    optimizer.state.clear()
+    owned = _owned(optimizer)
+    for key, value in saved.items():
+        index, _, name = key.partition(".")
+        parameter = owned[int(index)]
+        # Laid out as the parameter is: fused kernels walk both by their addresses.
+        like = parameter if value.shape == parameter.shape else value
+        optimizer.state[parameter][name] = torch.empty_like(
+            like, dtype=value.dtype, device=like.device
+        ).copy_(value)

@@ -1,0 +1,245 @@
+"""From what a person names to a trained run: prepare, configure, train; or go on with a run.
+
+Nothing here prints: a Watcher is told, and the command line's watcher prints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from .config import Chores, Config, Images, Recipe, name_of
+from .data.options import PrepareOptions
+from .data.prepare import fingerprint_of, prepare
+from .data.prepared import Prepared, is_prepared
+from .data.reals import Reals
+from .errors import RunError
+from .files import free_space
+from .machine import device_named, duration, with_threads
+from .methods import METHODS
+from .run import Run, next_name
+from .train import Moment, Training, make_players
+
+
+class Watcher:
+    """Is told what goes on. This one keeps silent; the command line's prints."""
+
+    def say(self, text: str) -> None:
+        """A sentence for the person."""
+
+    def warn(self, text: str) -> None:
+        """A sentence that must not be missed."""
+
+    def prepared(self, done: int, of: int) -> None:
+        """So many images of so many are prepared."""
+
+    def stepped(self, moment: Moment) -> None:
+        """A training step was made."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What a person can choose for a new run, beside the recipe."""
+
+    data: PrepareOptions = field(default_factory=PrepareOptions)
+    chores: Chores = field(default_factory=Chores)
+    images: int | None = None  # real images to train on, in all; unset: the preset's number
+    mirror: bool = False  # show each image left-right mirrored half of the time
+    seed: int = 0  # of weights, noise and the order of the images
+    average: int = 10_000  # images after which half of the old average of the generator is left
+    out: Path | None = None  # directory of the new run; unset: runs/<images>-<method>-<number>
+    threads: int = 0  # of the CPU; 0 times a few real steps and takes the fastest number
+    device: str = "auto"  # cpu, cuda, cuda:1, mps; auto takes the fastest kind there is
+
+
+@dataclass(frozen=True)
+class ResumeOptions:
+    """What can be changed when a run goes on; the rest is fixed with the run. Unset: as it was."""
+
+    images: int | None = None  # real images to train on, in all: a larger number extends the run
+    log_every: int | None = None  # images
+    sample_every: int | None = None  # images
+    save_every: int | None = None  # images
+    keep: int | None = None  # newest checkpoints kept
+    milestone_every: int | None = None  # images
+    threads: int | None = None  # of the CPU; another number than the run's changes the last bits
+    device: str | None = None  # another than the run's changes the last bits
+
+
+def planned(source: str, recipe: Recipe, options: TrainOptions) -> Config:
+    """The configuration of a new run, as far as it is known before the images are prepared.
+
+    The set's path is where it will be prepared; the channels are 3 where they are not given.
+    """
+    parent = options.out.parent if options.out else Path("runs")
+    device = device_named(options.device)
+    data = options.data
+    if data.size is None and not is_prepared(Path(source)):
+        data = replace(data, size="32" if device == "cpu" else "64")
+    path = (
+        Path(source)
+        if is_prepared(Path(source))
+        else prepared_path(parent / "prepared", source, data)
+    )
+    images = Images(source, str(path), "", data.target, data.channels or 3, data, options.mirror)
+    if options.images is not None:
+        recipe = replace(recipe, images=options.images)
+    return Config(recipe, images, options.chores, options.seed, options.average, 1, device)
+
+
+def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) -> Run:
+    """Prepare the images and make a new run's directory, not yet trained.
+
+    Raises:
+        InputError: images, options or the directory cannot be used; nothing is made but the set.
+    """
+    config = planned(source, recipe, options)
+    if options.out:
+        Run.refuse_taken(options.out)
+    watcher.say(f"Preparing {source} at {config.data.size} ...")
+    prepared = prepare(
+        source, Path(config.data.prepared), config.data.options, progress=watcher.prepared
+    )
+    watcher.say(prepared.report)
+    config = with_images(config, prepared)
+    config, speeds = with_threads(config, options.threads)
+    say_speeds(watcher, config, speeds)
+    path = options.out or next_name(Path("runs"), _stem(source, config))
+    return Run.create(path, config)
+
+
+def resume(path: Path, options: ResumeOptions) -> Run:
+    """An existing run, with what may be changed changed. Writes nothing yet."""
+    run = Run.open(path)
+    config = run.config
+    changed = {k: v for k, v in vars(options).items() if v is not None}
+    chores = {k: changed[k] for k in vars(config.chores) if k in changed}
+    images = changed.get("images", config.recipe.images)
+    run.config = replace(
+        config,
+        chores=replace(config.chores, **chores),
+        recipe=replace(config.recipe, images=images),
+        threads=changed.get("threads", config.threads) or config.threads,
+        device=device_named(changed.get("device", config.device)),
+    )
+    return run
+
+
+def train(run: Run, watcher: Watcher, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Train a run from where it stands to its end; whether it got there.
+
+    Raises:
+        InputError: its images changed or are gone, or somebody else trains it.
+        TrainingFailed: the training gave way.
+    """
+    config = run.config
+    with run.locked():
+        prepared = _same_images(config.data, watcher)
+        _check_space(run)
+        torch.set_num_threads(config.threads)
+        torch.backends.cudnn.deterministic = True  # on CUDA, too, a resume is to the bit
+        run.configure(config)
+        players = make_players(config)
+        reals = Reals(prepared, seed=config.seed, mirror=config.data.mirror, device=players.device)
+        training = Training(run, reals, players, watcher.stepped, watcher.warn, stop)
+        drawn = training.resume()
+        if drawn >= config.recipe.images:
+            watcher.say(
+                f"{run.path} is trained to its end, {drawn:,} images. To go further: "
+                f"poise train {run.path} --images {2 * drawn}"
+            )
+            return True
+        watcher.say(
+            f"Going on from image {drawn:,} to {config.recipe.images:,}."
+            if drawn
+            else f"Training to {config.recipe.images:,} images, in {run.path}."
+        )
+        return training.go()
+
+
+def say_speeds(watcher: Watcher, config: Config, speeds: dict[int, float]) -> None:
+    """Say which number of threads was taken, and how long the run will take at that speed."""
+    if not speeds:
+        return
+    each = ", ".join(f"{n}: {speed:.0f}" for n, speed in sorted(speeds.items()))
+    seconds = config.recipe.images / speeds[config.threads]
+    watcher.say(
+        f"Threads: {config.threads} (images/s by threads: {each}). "
+        f"{config.recipe.images:,} images will take about {duration(seconds)}."
+    )
+
+
+def with_images(config: Config, prepared: Prepared) -> Config:
+    """The configuration with what is known once the images are prepared."""
+    data = config.data
+    return replace(
+        config,
+        data=replace(
+            data,
+            source=_absolute(data.source),
+            prepared=str(prepared.path.resolve()),
+            fingerprint=prepared.fingerprint,
+            size=data.options.target if data.options.size else prepared.size,
+            channels=prepared.channels,
+        ),
+    )
+
+
+def _same_images(data: Images, watcher: Watcher) -> Prepared:
+    """The run's prepared set, made again if it is gone; never another one."""
+    path = Path(data.prepared)
+    if is_prepared(path):
+        prepared = Prepared.open(path)
+    else:
+        watcher.say(f"The prepared set {path} is gone; preparing {data.source} again.")
+        prepared = prepare(data.source, path, data.options, progress=watcher.prepared)
+    if prepared.fingerprint != data.fingerprint:
+        raise RunError(
+            f"{path} holds other images than the run was started with, so it would not go on as "
+            f"if nothing had happened. Bring the old ones back, or start anew: poise train {path}"
+        )
+    return prepared
+
+
+def _check_space(run: Run) -> None:
+    """Refuse when the disk cannot hold three checkpoints and some samples."""
+    config = run.config
+    with torch.device("meta"):
+        networks, shape = config.recipe.networks, (config.data.size, config.data.channels)
+        both = (networks.generator(*shape), networks.critic(*shape))
+    numbers = sum(p.numel() for network in both for p in network.parameters())
+    needed = 3 * 4 * numbers * 4  # checkpoints x (weights, average, two moments) x bytes
+    free = free_space(run.path)
+    if free < needed:
+        raise RunError(
+            f"{run.path} has {free / 1e6:.0f} MB free, and its checkpoints take about "
+            f"{needed / 1e6:.0f} MB. Free some space or give another --out."
+        )
+
+
+def prepared_path(parent: Path, source: str, options: PrepareOptions) -> Path:
+    """Where a set is prepared when nobody says: the name changes when the images or options do."""
+    key = f"{_absolute(source)} {fingerprint_of(source, options)}".encode()
+    digest = hashlib.sha256(key).hexdigest()
+    return parent / f"{_word(source)}-{options.target}-{digest[:8]}.poise"
+
+
+def _absolute(source: str) -> str:
+    return str(Path(source).resolve()) if Path(source).exists() else source
+
+
+def _stem(source: str, config: Config) -> str:
+    return f"{_word(source)}-{name_of(config.recipe.method, METHODS)}"
+
+
+def _word(source: str) -> str:
+    """The source's name as part of a directory's name: letters, digits, dots and dashes."""
+    name = Path(source).name if Path(source).is_dir() else Path(source).stem
+    if Path(source).exists() and not name:
+        name = Path(source).resolve().name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "images"

@@ -1,0 +1,95 @@
+"""What a person sees while a command works: a live line in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
+from rich.text import Text
+
+from .session import Watcher
+from .train import Moment
+
+PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+class Terminal(Watcher):
+    """Prints what a Watcher is told; a context, so that the live line is left whole."""
+
+    def __init__(self) -> None:
+        self.out = Console(highlight=False, soft_wrap=True)
+        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._live: Progress | None = None
+        self._task = TaskID(0)
+        self._spoke = 0.0  # when the last plain line was printed
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._rest()
+
+    def say(self, text: str) -> None:
+        """A sentence on standard output."""
+        self._rest()
+        self.out.print(printable(text), markup=False)
+
+    def warn(self, text: str) -> None:
+        """A sentence on standard error."""
+        self.err.print(f"Warning: {printable(text)}", markup=False)
+
+    def prepared(self, done: int, of: int) -> None:
+        """Images prepared so far."""
+        self._show("preparing", done, of, "", force=done == of)
+
+    def stepped(self, moment: Moment) -> None:
+        """A step was made: speed, time left, the distance, memory."""
+        self._show("training", moment.drawn, moment.images, describe(moment))
+
+    def _show(self, what: str, done: int, of: int, text: str, *, force: bool = False) -> None:
+        if self.out.is_terminal:
+            if self._live is None:
+                columns: list[str | ProgressColumn] = [TextColumn("{task.description}")]
+                columns += [BarColumn(24), TextColumn("{task.fields[text]}")]
+                self._live = Progress(*columns, console=self.out, refresh_per_second=4)
+                self._task = self._live.add_task(what, text="")
+                self._live.start()
+            count = f"{done:,}/{of:,}"
+            self._live.update(self._task, completed=done, total=of, text=f"{count} {text}")
+        elif force or time.monotonic() - self._spoke > PLAIN_EVERY:
+            self._spoke = time.monotonic()
+            self.out.print(f"{what} {done:,}/{of:,} {text}".rstrip(), markup=False)
+
+    def _rest(self) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+
+def describe(moment: Moment) -> str:
+    """One line: images/s, time left, the distance, memory."""
+    parts = [f"{moment.images_per_second:.0f} images/s", f"{clock(moment.seconds_left)} left"]
+    if "distance" in moment.numbers:
+        parts.append(f"distance {moment.numbers['distance']:.3g}")
+    if moment.memory:
+        parts.append(f"{moment.memory / 1e9:.1f} GB")
+    return ", ".join(parts)
+
+
+def clock(seconds: float) -> str:
+    """`4:05` or `2:04:05`."""
+    minutes, rest = divmod(round(min(seconds, 1e7)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def printable(text: str) -> str:
+    """Text that any terminal takes: bytes of a name that are no characters become escapes."""
+    return Text(text.encode("utf-8", "backslashreplace").decode("utf-8")).plain
