@@ -1,0 +1,157 @@
+"""A prepared set: a directory with a manifest, from which any images can be had at any level.
+
+n images, h height, w width, c channels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..files import sha256_of, write_atomically
+from ..size import Size
+from .decode import Pixels
+from .shards import PackedShard, RawShard, Written, is_raw
+
+FORMAT = 1  # of the directory; a reader takes its own and older ones
+MANIFEST = "manifest.json"
+OPEN_SHARDS = 512  # mapped at a time, each with an open file; processes may often have 1,024
+
+Indices = NDArray[np.int64]
+
+
+def is_prepared(path: Path) -> bool:
+    """Whether this is meant as a prepared set: a directory with a manifest."""
+    return (path / MANIFEST).is_file()
+
+
+class Prepared:
+    """Images 0 to len - 1, at each level from the base to the full size."""
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path, self._manifest = path, manifest
+        self.size = Size(*manifest["size"])
+        self.channels: int = manifest["channels"]
+        self.levels = [Size(*level) for level in manifest["levels"]]  # smallest first
+        self.key: str = manifest["key"]  # of the source and the options
+        self.options: dict[str, Any] = manifest["options"]
+        self.source: str = manifest["source"]
+        self.fingerprint: str = manifest["fingerprint"]  # of the images, wherever they came from
+        self._shards = np.array([shard for shard, _ in manifest["shards"]], np.int64)
+        counts = np.array([count for _, count in manifest["shards"]], np.int64)
+        self._ends = np.cumsum(counts)
+        self._starts = self._ends - counts
+        held = np.load(path / "held_out.npy", allow_pickle=False)
+        self.held_out: Indices = held
+        self.training: Indices = np.setdiff1d(np.arange(len(self)), held, assume_unique=True)
+        self._shard = lru_cache(maxsize=OPEN_SHARDS)(self._open_shard)
+
+    @classmethod
+    def open(cls, path: Path) -> Prepared:
+        """The set in the directory `path`.
+
+        Raises:
+            DataError: there is none, it is damaged, or of a newer version of Poise.
+        """
+        manifest = _read_manifest(path)
+        try:
+            return cls(path, manifest)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path} is damaged: {error}. Prepare it anew.") from error
+
+    def __len__(self) -> int:
+        return int(self._manifest["images"])
+
+    @property
+    def report(self) -> str:
+        """What preparing found, where the set lies, and how large it is."""
+        text = (self.path / "report.txt").read_text(encoding="utf-8")
+        size = sum(entry["size"] for entry in self._manifest["files"].values())
+        return f"{text}In {self.path}, {_in_units(size)}."
+
+    def gather(self, indices: Indices, size: Size | None = None) -> Pixels:
+        """The images of these numbers at one level, uint8 [n, h, w, c]; a level over 256 decodes.
+
+        Raises:
+            DataError: the set has no such level.
+        """
+        level = size or self.size
+        if level not in self.levels:
+            have = ", ".join(str(level) for level in self.levels)
+            raise DataError(f"{self.path} has no images of {level}, but of {have}.")
+        numbers = np.searchsorted(self._ends, indices, side="right")
+        places = indices - self._starts[numbers]
+        images = np.empty((len(indices), *level, self.channels), np.uint8)
+        # One image at a time is as fast as grouping: they lie in as many shards.
+        pairs = zip(self._shards[numbers].tolist(), places.tolist(), strict=True)
+        for row, (shard, place) in enumerate(pairs):
+            try:
+                images[row] = self._shard(level, shard)[place]
+            except (OSError, ValueError, EOFError, SyntaxError) as error:  # SyntaxError: PIL's
+                raise DataError(
+                    f"shard {shard} of {self.path} at {level} is damaged: {error}. "
+                    "Prepare the set anew."
+                ) from error
+        return images
+
+    def check(self) -> list[str]:
+        """Every file that is missing or not as it was written, in words; empty if all is well."""
+        problems = []
+        for name, entry in self._manifest["files"].items():
+            try:
+                digest = sha256_of(self.path / name)
+            except OSError as error:
+                problems.append(f"{name} cannot be read: {error.strerror}")
+                continue
+            if digest != entry["sha256"]:
+                problems.append(f"{name} is not as it was written: its checksum differs")
+        return problems
+
+    def _open_shard(self, level: Size, shard: int) -> RawShard | PackedShard:
+        stem = self.path / "levels" / str(level) / f"{shard:05d}"
+        return RawShard(stem) if is_raw(level) else PackedShard(stem)
+
+
+def write_manifest(folder: Path, facts: dict[str, Any], files: Sequence[Written]) -> None:
+    """The last file of a set, which says that it is whole."""
+    listed = {file.path: {"sha256": file.sha256, "size": file.size} for file in files}
+    pixels = [f"{file.path} {file.sha256}\n" for file in files if file.path.startswith("levels/")]
+    fingerprint = hashlib.sha256("".join(pixels).encode()).hexdigest()
+    content = {"format": FORMAT, "fingerprint": fingerprint, **facts, "files": listed}
+    content["checksum"] = _checksum(content)
+    write_atomically(folder / MANIFEST, json.dumps(content, indent=1).encode())
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        version = manifest["format"]
+    except OSError as error:
+        raise DataError(f"{path} is not a prepared set: {error.strerror}, {MANIFEST}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path / MANIFEST} is damaged. Prepare {path} anew.") from error
+    if version != FORMAT:
+        raise DataError(
+            f"{path} has format {version}, this Poise reads format {FORMAT}. "
+            "Update Poise, or prepare the set anew."
+        )
+    if manifest.get("checksum") != _checksum(manifest):
+        raise DataError(f"{path / MANIFEST} is damaged: its checksum differs. Prepare {path} anew.")
+    return dict(manifest)
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    rest = {key: value for key, value in content.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _in_units(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
