@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .optim import RMSProp as RMSProp
     from .players import Players as Players
     from .players import descend as descend
-    from .session import Watcher as Watcher
+    from .watcher import Watcher as Watcher
 
 __version__ = "0.1.0"
 
@@ -64,7 +64,7 @@ _HOME = {
     "networks": ["DCGAN", "MLP", "ResNet"],
     "optim": ["Adam", "OptimisticAdam", "OptimisticSGD", "RMSProp", "SGD"],
     "players": ["Players", "descend"],
-    "session": ["Watcher"],
+    "watcher": ["Watcher"],
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -74,7 +74,9 @@ __all__ = sorted(_MODULE_OF)
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'poise' has no attribute {name!r}")
-    return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    globals()[name] = value  # over the module training.py, which an import puts under the same name
+    return value
 
 
 def __dir__() -> list[str]:

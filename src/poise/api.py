@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from . import session
-from .config import PRESETS, Chores, Recipe, name_of, recipe
+from .config import Chores, Recipe, name_of, recipe
 from .data.options import PrepareOptions
 from .errors import unknown
 from .generator import Generator, load
 from .methods import METHODS
 from .players import Method
 from .run import is_run
-from .session import ResumeOptions, TrainOptions, Watcher
+from .session import ResumeOptions, TrainOptions
+from .training import train as train_run
+from .watcher import Watcher
 
 
 def train(
@@ -58,16 +60,14 @@ def train(
         run = session.start(
             str(source), chosen, dataclasses.replace(rest, data=data, chores=chores), watcher
         )
-    session.train(run, watcher)
+    train_run(run, watcher)
     return load(run.path, device=run.config.device)
 
 
 def _recipe(method: Method | str, preset: str) -> Recipe:
     if isinstance(method, str):
         return recipe(method, preset)
-    name = name_of(method, METHODS)
-    near = recipe(name if name in PRESETS else "wgan-gp", preset)  # for a method of one's own
-    return dataclasses.replace(near, method=method)
+    return dataclasses.replace(recipe(name_of(method, METHODS), preset), method=method)
 
 
 def _filled(options: Mapping[str, Any], *parts: Any) -> list[Any]:

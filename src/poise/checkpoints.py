@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ class Checkpoints:
         """The clocks of all checkpoints, whole or not, oldest first."""
         if not self.folder.is_dir():
             return []
-        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
+        names = (path.name for path in self.folder.iterdir())
+        return sorted(int(name) for name in names if re.fullmatch("[0-9]{9,}", name))
 
     def sweep(self) -> None:
         """Remove what an interrupted save left behind."""
@@ -68,7 +70,7 @@ class Checkpoints:
         """
         _refuse_not_finite(tensors)
         beside, path = self.folder / f"{_BESIDE}{drawn:09d}", self._path(drawn)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(exist_ok=True)  # not its parents: a run that is gone stays gone
         shutil.rmtree(beside, ignore_errors=True)
         try:
             beside.mkdir()
@@ -115,6 +117,17 @@ class Checkpoints:
                 warn(f"checkpoint {drawn:,} is damaged ({damage}); taking the one before it.")
         return None
 
+    def set_aside_after(self, drawn: int) -> None:
+        """Rename those newer than the one that training went back to: they are damaged.
+
+        Under their names they would count as the newest ones when others are pruned.
+        """
+        for newer in self.drawn():
+            if newer > drawn:
+                aside = self.folder / f"damaged-{newer:09d}"
+                shutil.rmtree(aside, ignore_errors=True)
+                self._path(newer).rename(aside)
+
     def prune(self, keep: int, milestone_every: int) -> None:
         """Remove all but the newest `keep` and those that were first to pass a milestone."""
         clocks = self.drawn()
@@ -130,13 +143,22 @@ class Checkpoints:
         return self.folder / f"{drawn:09d}"
 
 
+def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The names of tensors that hold a NaN or an infinity. One sync."""
+    floats = {name: value for name, value in tensors.items() if value.is_floating_point()}
+    if not floats:
+        return []
+    device = next(iter(floats.values())).device  # optimizers can keep their counts elsewhere
+    flags = torch.stack([torch.isfinite(value).all().to(device) for value in floats.values()])
+    return [name for name, finite in zip(floats, flags.tolist(), strict=True) if not finite]
+
+
 def _refuse_not_finite(tensors: Mapping[str, Tensor]) -> None:
-    floats = [(name, value) for name, value in tensors.items() if value.is_floating_point()]
-    bad = [name for name, value in floats if not torch.isfinite(value).all()]
+    bad = not_finite(tensors)
     if bad:
         raise TrainingFailed(
             f"{len(bad)} tensors are not finite ({', '.join(bad[:3])}), so nothing was saved. "
-            "Go on from the last checkpoint with a lower --lr."
+            "Start anew with a lower --lr."
         )
 
 
@@ -150,6 +172,8 @@ def _unsealed(path: Path) -> dict[str, Any]:
         whole = json.loads(path.read_bytes())
         facts: dict[str, Any] = whole["facts"]
         text = json.dumps(facts, sort_keys=True)
+        if not isinstance(facts, dict):
+            raise TypeError(f"facts are a {type(facts).__name__}")
         sealed = whole["seal"] == hashlib.sha256(text.encode()).hexdigest()
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Damaged(f"{FACTS} cannot be read: {error!r}") from error

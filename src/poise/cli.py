@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
 
 from .errors import PoiseError, unknown
 
@@ -46,27 +43,14 @@ def main(argv: Sequence[str]) -> int:
 
         print(f"poise: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        from .terminal import printable
+
+        print(f"poise: {printable(f'{error.filename}: {error.strerror}')}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\npoise: interrupted.", file=sys.stderr)
         return 130
-
-
-class StopRequest:
-    """Ctrl-C or SIGTERM once: finish the step and save. Twice: the system ends the process."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._hear)
-
-    def __call__(self) -> bool:
-        return self.asked
-
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_DFL)  # in the system: works in the middle of a step
-        os.write(2, b"\nFinishing the step and saving. Once more to stop at once.\n")
 
 
 def train(argv: Sequence[str]) -> int:
@@ -74,7 +58,10 @@ def train(argv: Sequence[str]) -> int:
     from . import session
     from .commands import dry_run
     from .options import names_a_run, parse_resume, parse_train
+    from .ranks import first_makes
+    from .stopping import StopRequest
     from .terminal import Terminal
+    from .training import train as train_run
 
     with Terminal() as terminal:
         if names_a_run(argv):
@@ -86,8 +73,9 @@ def train(argv: Sequence[str]) -> int:
                 for text in dry_run(asked):
                     terminal.say(text)
                 return 0
-            run = session.start(asked.source, asked.recipe, asked.options, terminal)
-        done = session.train(run, terminal, StopRequest())
+            path = first_makes(lambda: session.start(*asked.parts, terminal).path)
+            run = session.resume(path, session.ResumeOptions())
+        done = train_run(run, terminal, StopRequest())
         if done:
             terminal.say(f"Done. See {run.newest_samples()}")
             terminal.say(f"Draw more:   poise sample {run.path} -n 64")

@@ -16,13 +16,14 @@ from .data.options import PrepareOptions
 from .data.prepare import prepare
 from .data.prepared import Prepared, is_prepared
 from .errors import DataError, RunError
-from .files import write_atomically
+from .files import part_of, write_atomically
 from .generator import load
-from .machine import duration, images_per_second, peak_memory, with_threads
+from .machine import duration, peak_memory, with_threads
 from .options import DEFAULT_METHOD, Asked, refuse_unknown
 from .pictures import grid, png, to_uint8
 from .run import sample_path
-from .session import TrainOptions, Watcher, planned, prepared_path, with_images
+from .session import TrainOptions, planned, prepared_path, with_images
+from .watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class SampleOptions:
     n: Annotated[int, arg(aliases=["-n"])] = 64  # images
     out: Path | None = None  # a .png for a grid, a directory for single images; unset: in the run
     seed: int = 0  # of the latents; the first images of many are those of few
-    grid: bool = True  # one picture of all; otherwise one file an image
+    grid: bool = True  # one picture of all, or one file an image
     device: str = "cpu"
 
 
@@ -42,13 +43,11 @@ class PrepareCommand:
     """Check images and cache them for training. `train` does it by itself."""
 
     source: Positional[str]  # a folder, zip, .npy, .npz, prepared set or built-in name
-    out: Annotated[Positional[Path | None], arg(metavar="[OUT]")] = (
-        None  # unset: <source>-<size>.poise, here
-    )
+    out: Positional[str] = ""  # unset: <source>-<size>-<digest>.poise, here
     options: Annotated[PrepareOptions, arg(name="")] = field(default_factory=PrepareOptions)
     check: bool = False  # verify the checksums of a set that is prepared
     workers: int = 0  # processes; 0 takes one for each core
-    estimate: bool = True  # time a few training steps to say how long training will take
+    estimate: bool = True  # say how long training will take: times a few steps
 
 
 def parse_sample(argv: Sequence[str]) -> SampleOptions:
@@ -62,7 +61,7 @@ def parse_prepare(argv: Sequence[str]) -> PrepareCommand:
 
 
 def _parsed(command: type[Any], argv: Sequence[str], name: str) -> Any:
-    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+    config = (tyro.conf.OmitArgPrefixes,)
     given, left = tyro.cli(
         command, args=list(argv), prog=name, return_unknown_args=True, config=config
     )
@@ -84,7 +83,8 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
         files = {out: png(grid(images), at_least=512)}
     else:
         files = {out / f"{i:06d}.png": png(image) for i, image in enumerate(images)}
-    taken = [path for path in files if path.exists() and asked.out]
+    taken = [path for name in files for path in (name, part_of(name)) if path.exists()]
+    taken = taken if asked.out else []
     if taken:
         raise RunError(f"{taken[0]} is there already and is not overwritten. Give another --out.")
     for path, data in files.items():
@@ -104,7 +104,8 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
 def prepare_or_check(asked: PrepareCommand, watcher: Watcher) -> int:
     """Prepare, or verify what is prepared; the exit code."""
     source = Path(asked.source)
-    out = asked.out or prepared_path(Path(), asked.source, asked.options)
+    path = prepared_path(Path(), asked.source, asked.options)
+    out = Path(asked.out) if asked.out else path
     if asked.check:
         return _check(source if is_prepared(source) else out, watcher)
     prepared = prepare(
@@ -141,9 +142,10 @@ def dry_run(asked: Asked) -> Iterator[str]:
 def estimate(config: Config, threads: int = 0) -> str:
     """Time and memory of a training, from a few real steps on this machine."""
     config, speeds = with_threads(config, threads)
-    speed = speeds.get(config.threads) or images_per_second(config, config.threads)
+    images, speed = config.recipe.images, speeds[config.threads]
+    threads = "1 thread" if config.threads == 1 else f"{config.threads} threads"
     return (
-        f"Training {config.recipe.images:,} images at {config.data.size} would take about "
-        f"{duration(config.recipe.images / speed)} at {speed:.0f} images/s with {config.threads} "
-        f"threads on {config.device}, and {peak_memory(config) / 1e9:.1f} GB of memory."
+        f"Training {images:,} images at {config.data.size} would take about "
+        f"{duration(images / speed)} at {speed:.0f} images/s with {threads} on {config.device}, "
+        f"and {peak_memory(config) / 1e9:.1f} GB of memory."
     )

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .data.options import PrepareOptions
-from .errors import OptionError, RunError, unknown
+from .errors import OptionError, PoiseError, RunError, unknown
 from .methods import GAN, METHODS, WGAN, WGANGP
 from .networks import DCGAN, MLP, NETWORKS, Networks, ResNet
 from .optim import OPTIMIZERS, Adam, Move, RMSProp
@@ -32,6 +33,10 @@ class Recipe:
     networks: Networks
     optimizer: Move
     images: int  # real images to train on, in all
+
+    def __post_init__(self) -> None:
+        if self.method.batch < 1:
+            raise OptionError(f"--batch must be at least 1, got {self.method.batch}.")
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,7 @@ class Chores:
     sample_every: int = 20_000  # images
     save_every: int = 50_000  # images
     keep: int = 3  # newest checkpoints kept
-    milestone_every: int = (
-        500_000  # images; checkpoints that pass a multiple of it are kept for good
-    )
+    milestone_every: int = 500_000  # images; a checkpoint at each is kept for good
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
@@ -82,6 +85,10 @@ class Config:
             raise OptionError(f"--average must be at least 1 image, got {self.average}.")
         if self.recipe.images < 1:
             raise OptionError(f"--images must be at least 1, got {self.recipe.images}.")
+        if self.threads < 1:
+            raise OptionError(f"--threads must be at least 1, got {self.threads}.")
+        if not -(2**63) <= self.seed < 2**63:
+            raise OptionError(f"--seed is a number of 64 bits, got {self.seed}.")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with every object by its name."""
@@ -116,13 +123,40 @@ def config_from_json(plain: Mapping[str, Any]) -> Config:
         recipe, data = dict(plain["recipe"]), dict(plain["data"])
         for part, table in _TABLES.items():
             fields = dict(recipe[part])
-            recipe[part] = pick(part, fields.pop("name"), table)(**fields)
+            recipe[part] = _built(pick(part, fields.pop("name"), table), fields)
         data["size"] = parse_size(data["size"])
-        data["options"] = PrepareOptions(**data["options"])
+        data["options"] = _built(PrepareOptions, data["options"])
         rest = {k: v for k, v in plain.items() if k not in ("version", "recipe", "data", "chores")}
-        return Config(Recipe(**recipe), Images(**data), Chores(**plain["chores"]), **rest)
-    except (KeyError, TypeError, AttributeError) as error:
+        rest |= {"recipe": _built(Recipe, recipe), "data": _built(Images, data)}
+        return _built(Config, rest | {"chores": _built(Chores, plain["chores"])})
+    except PoiseError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"config.json is not a configuration of Poise: {error!r}.") from error
+
+
+def _built(kind: type[T], fields: Mapping[str, Any]) -> T:
+    """A dataclass of these fields, each of the kind that it is annotated with: JSON can hold any.
+
+    Raises:
+        TypeError: one is of another kind.
+    """
+    for name, hint in get_type_hints(kind).items():
+        if name in fields and not _is_of(hint, fields[name]):
+            raise TypeError(f"{name} cannot be {fields[name]!r}")
+    return kind(**fields)
+
+
+def _is_of(hint: Any, value: Any) -> bool:
+    if get_origin(hint) in (Union, UnionType):
+        return any(_is_of(each, value) for each in get_args(hint))
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if hint is float:
+        return type(value) in (int, float)
+    if hint in (int, str, bool, NoneType):
+        return type(value) is hint  # not isinstance: True is an int
+    return not isinstance(value, (int, float, str, list))  # a part, checked when it was built
 
 
 def pick(what: str, name: str, table: Mapping[str, type[T]]) -> type[T]:
@@ -137,9 +171,17 @@ def pick(what: str, name: str, table: Mapping[str, type[T]]) -> type[T]:
 
 
 def name_of(chosen: object, table: Mapping[str, type[Any]]) -> str:
-    """The name under which the table holds this object's class; the class's own name otherwise."""
-    return next(
-        (name for name, kind in table.items() if kind is type(chosen)), type(chosen).__name__
+    """The name under which the table holds this object's class.
+
+    Raises:
+        OptionError: it holds none: config.json could not bring the object back.
+    """
+    for name, kind in table.items():
+        if kind is type(chosen):
+            return name
+    raise OptionError(
+        f"{type(chosen).__name__} has no name that config.json could hold. There are: "
+        f"{', '.join(table)}. A method of your own plays by poise.training.play."
     )
 
 
@@ -156,7 +198,9 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         ),
     },
     "wgan": {
-        "default": Recipe(WGAN(), DCGAN(width=0.5), RMSProp(2e-4), images=300_000),
+        "default": Recipe(
+            WGAN(batch=32, n_critic=3), DCGAN(width=0.5), RMSProp(2e-4), images=300_000
+        ),
         # Algorithm 1 and the authors' code.
         "paper": Recipe(WGAN(thorough=True), DCGAN(latent=100), RMSProp(5e-5), images=50_000_000),
         # Figure 3, left: an MLP generator with 4 hidden layers of 512.

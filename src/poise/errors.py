@@ -44,9 +44,15 @@ class RunError(InputError):
     """A run directory that cannot be used as asked."""
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> OptionError:
-    """The error for a name that does not exist: says the nearest one, then all there are."""
+def unknown(what: str, name: str, known: Iterable[str], hint: str = "") -> OptionError:
+    """The error for a name that does not exist: says the nearest one, then what there is."""
     choices = sorted(known)
-    near = get_close_matches(name, choices, n=1, cutoff=0.5)
-    hint = f' Did you mean "{near[0]}"?' if near else ""
-    return OptionError(f'no {what} called "{name}".{hint} There are: {", ".join(choices)}.')
+    near = get_close_matches(name, choices, n=3, cutoff=0.6)
+    parts = [f'no {what} called "{name}".']
+    if near:
+        parts.append(f'Did you mean "{near[0]}"?')
+    if hint:
+        parts.append(hint)
+    # A long list hides the answer; --help shows it in order.
+    parts.append(f"There are: {', '.join(choices)}." if len(choices) <= 20 else "See --help.")
+    return OptionError(" ".join(parts))

@@ -14,7 +14,7 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` in one step; on an error the old file stands and nothing is left beside it."""
-    part = path.with_name(path.name + ".part")
+    part = part_of(path)
     try:
         write_synced(part, data)
         part.replace(path)
@@ -22,6 +22,11 @@ def write_atomically(path: Path, data: bytes) -> None:
         part.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def part_of(path: Path) -> Path:
+    """Where `write_atomically` writes what will be `path`."""
+    return path.with_name(path.name + ".part")
 
 
 def write_synced(path: Path, data: bytes) -> None:

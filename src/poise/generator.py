@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from .errors import OptionError, RunError
+from .machine import device_named
 from .run import Run
+from .sampling import draw, fixed_latents
 from .size import Size
-from .train import draw, fixed_latents
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Generator:
         """The latents [n, d] that `sample` draws from.
 
         Raises:
-            OptionError: n is below 1.
+            OptionError: n is below 1, or the seed has more than 64 bits.
         """
+        if not -(2**63) <= seed < 2**63:
+            raise OptionError(f"--seed is a number of 64 bits, got {seed}.")
         if n < 1:
             raise OptionError(f"the number of samples -n must be at least 1, got {n}.")
         return fixed_latents(n, self.latent_size, seed)
@@ -61,7 +64,9 @@ def load(
 
     Raises:
         RunError: not a run, of a newer version, or without a checkpoint.
+        OptionError: there is no such device here.
     """
+    device = device_named(device)
     opened = Run.open(Path(run))
     checkpoint = opened.checkpoints.newest(warn, only="average.")
     if checkpoint is None:

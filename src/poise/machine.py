@@ -10,11 +10,11 @@ import psutil
 import torch
 from torch import Tensor
 
+from .build import make_players
 from .config import Config
 from .errors import OptionError
-from .players import Reals
+from .players import Players, Reals
 from .size import Size
-from .train import make_players
 
 SECONDS = 1.0  # of real steps timed for each number of threads
 GAIN = 1.1  # a doubling of the threads must pay this much: other programs want cores too
@@ -73,13 +73,13 @@ def images_per_second(config: Config, threads: int, seconds: float = SECONDS) ->
         torch.set_num_threads(before)
 
 
-def _steps(config: Config, players: object, reals: _Dummies, until: float) -> None:
+def _steps(config: Config, players: Players, reals: _Dummies, until: float) -> None:
     """Step until then; a step that runs four times longer (100 critic updates) is broken off."""
     reals.deadline = until + 4 * SECONDS
     try:
         while True:
-            players.seed_noise(0, 0, reals.drawn)  # type: ignore[attr-defined]
-            config.recipe.method.step(players, reals)  # type: ignore[arg-type]
+            players.seed_noise(0, 0, reals.drawn)
+            config.recipe.method.step(players, reals)
             if config.device != "cpu":
                 torch.zeros(1, device=config.device).item()  # wait for what was launched
             if time.monotonic() >= until:
@@ -110,12 +110,14 @@ def fastest_threads(config: Config) -> dict[int, float]:
 def with_threads(config: Config, threads: int) -> tuple[Config, dict[int, float]]:
     """The configuration with its number of threads, and the speeds that were measured.
 
-    With `threads` 0 the fastest is taken; on a GPU one thread is enough to launch its work.
+    With `threads` 0 the fastest is taken; on a GPU one thread is enough to launch its work. Real
+    steps are made in any case, so what a step would refuse is refused before a run is made.
     """
     if threads < 0:
         raise OptionError(f"--threads must be 1 or more, or 0 to choose, got {threads}.")
     if threads or config.device != "cpu":
-        return replace(config, threads=threads or 1), {}
+        threads = threads or 1
+        return replace(config, threads=threads), {threads: images_per_second(config, threads, 0.0)}
     speeds = fastest_threads(config)
     return replace(config, threads=next(iter(speeds))), speeds
 

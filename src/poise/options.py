@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import tyro
 from tyro.conf import Positional, arg
@@ -34,6 +34,11 @@ class Asked:
     recipe: Recipe
     options: TrainOptions
     dry_run: bool
+
+    @property
+    def parts(self) -> tuple[str, Recipe, TrainOptions]:
+        """What `session.start` takes."""
+        return self.source, self.recipe, self.options
 
 
 def parse_train(argv: Sequence[str]) -> Asked:
@@ -150,15 +155,30 @@ def refuse_unknown(left: Sequence[str], command: type[Any], hint: str = "") -> N
     if not word.startswith("-"):
         raise OptionError(f'did not expect "{word}". {hint or "See --help."}')
     known = {"--" + name.replace("_", "-") for name in _leaves(command)}
-    error = unknown("option", word, known)
-    raise OptionError(f"{error} {hint}".strip())
+    raise unknown("option", word, known, hint or _elsewhere(word))
+
+
+def _elsewhere(word: str) -> str:
+    """Which choice would bring an option of this name along, in words; empty if none would."""
+    field = word.removeprefix("--").replace("-", "_")
+    tables: dict[str, Any] = {"method": METHODS, "network": NETWORKS, "optimizer": OPTIMIZERS}
+    owners = [
+        f"--{choice} {name}"
+        for choice, table in tables.items()
+        for name, kind in table.items()
+        if field in {f.name for f in dataclasses.fields(kind)}
+    ]
+    return f"{word} is an option of {' and of '.join(owners)}." if owners else ""
 
 
 def _leaves(command: Any) -> list[str]:
+    """The names of all options: fields, and fields of fields that are dataclasses."""
     names: list[str] = []
-    for field in dataclasses.fields(command):
-        inner = getattr(field.type, "__origin__", field.type)
-        names += _leaves(inner) if dataclasses.is_dataclass(inner) else [field.name]
+    for name, kind in get_type_hints(command).items():
+        if dataclasses.is_dataclass(kind):
+            names += _leaves(kind)
+        elif name not in ("source", "run"):  # positional
+            names.append(name)
     return names
 
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from .errors import RunError
+from .ranks import mean_over_ranks, together
 from .size import Size
 
 Losses = dict[str, Tensor]  # named scalars, detached, still on the device
@@ -66,6 +67,12 @@ class Players:
         digest = hashlib.blake2b(key, digest_size=8).digest()
         self._noise.manual_seed(int.from_bytes(digest, "big") >> 1)
 
+    def set_rate(self, lr: float) -> None:
+        """Give both optimizers this learning rate."""
+        for optimizer in (self.opt_g, self.opt_c):
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+
     def latents(self, n: int) -> Tensor:
         """This rank's share of n latents z ~ N(0, I), [n / ranks, d]."""
         return self._share(torch.randn(n, self.latent_size, generator=self._noise))
@@ -102,7 +109,7 @@ class Players:
         """Take over what `state` returned, to the bit.
 
         Raises:
-            ValueError: the tensors are not those of these networks.
+            RunError: the tensors are not those of these networks.
         """
         parts: dict[str, dict[str, Tensor]] = {}
         for name, value in state.items():
@@ -112,7 +119,7 @@ class Players:
             for part, network in self._networks():
                 network.load_state_dict(parts.get(part, {}))
         except RuntimeError as error:
-            raise ValueError(f"the checkpoint is of other networks: {error}") from error
+            raise RunError(f"the checkpoint is of other networks: {error}") from error
         for part, optimizer in self._optimizers():
             _load_optimizer(optimizer, parts.get(part, {}))
         self.memory = parts.get("memory", {})
@@ -150,12 +157,10 @@ def _owned(optimizer: Optimizer) -> list[Tensor]:
 
 def _average_gradients(optimizer: Optimizer) -> None:
     """One flat all-reduce. Not DDP: its hooks miss the second derivatives of a penalty."""
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    if not together():
         return
     gradients = [p.grad for p in _owned(optimizer) if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
-    dist.all_reduce(flat)
-    flat /= dist.get_world_size()
+    flat = mean_over_ranks(torch.cat([g.flatten() for g in gradients]))
     pieces = torch.split(flat, [g.numel() for g in gradients])
     for gradient, piece in zip(gradients, pieces, strict=True):
         gradient.copy_(piece.view_as(gradient))

@@ -13,6 +13,7 @@ Copied to another machine it is complete, but for the images.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -24,8 +25,8 @@ from typing import Any
 
 from .checkpoints import Checkpoints
 from .config import Config, config_from_json
-from .errors import RunError
-from .files import sync_file, write_atomically
+from .errors import RunError, TrainingFailed
+from .files import NO_SPACE, part_of, sync_file, write_atomically
 
 CONFIG, LOG, EVENTS, LOCK = "config.json", "log.jsonl", "events.jsonl", "lock"
 
@@ -37,6 +38,7 @@ class Run:
         self.path = path
         self.config = config
         self.checkpoints = Checkpoints(path / "checkpoints")
+        self._unlogged = b""  # lines that a full disk did not take
 
     @classmethod
     def create(cls, path: Path, config: Config) -> Run:
@@ -52,7 +54,12 @@ class Run:
             (path / "checkpoints").mkdir()
             run = cls(path, config)
             run.configure(config)
-        except PermissionError as error:
+        except FileExistsError:  # somebody else was quicker
+            raise RunError(_taken(path)) from None
+        except OSError as error:
+            for made in (path / "samples", path / "checkpoints", path):
+                with contextlib.suppress(OSError):
+                    made.rmdir()  # only if it is empty
             raise RunError(
                 f"{path} cannot be written ({error.strerror}). Give another --out."
             ) from error
@@ -65,11 +72,17 @@ class Run:
         Raises:
             RunError: the path is there and is not an empty directory.
         """
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        try:
+            if path.is_symlink() or path.exists():
+                free = path.is_dir() and not any(path.iterdir())
+            else:
+                free = True
+        except OSError as error:
             raise RunError(
-                f"{path} is there already and nothing in it will be overwritten. "
-                f"{_resume_hint(path)}or give another --out."
-            )
+                f"{path} cannot be used ({error.strerror}). Give another --out."
+            ) from error
+        if not free:
+            raise RunError(_taken(path))
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -80,12 +93,12 @@ class Run:
         """
         if not is_run(path):
             raise RunError(
-                f"{path} is not a run: it has no {CONFIG}. "
+                f"{path} is not a run: it has no {CONFIG} or no checkpoints/. "
                 "Expected a directory that `poise train` made."
             )
         try:
             plain = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RunError(
                 f"{path / CONFIG} is not JSON ({error}). Restore it from a copy of the run."
             ) from error
@@ -100,12 +113,19 @@ class Run:
         write_atomically(self.path / CONFIG, text.encode())
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, by: int = 0) -> Iterator[None]:
         """Hold the run's lock. The system lets go of it when the process ends, however it ends.
 
+        Of several ranks only the first holds it, for all. What the system refuses meanwhile is
+        said in words.
+
         Raises:
-            RunError: another process trains this run.
+            RunError: another process trains this run, or nothing may be written there.
+            TrainingFailed: the directory or the images are gone, or the disk is broken.
         """
+        if by != 0:
+            yield
+            return
         try:
             handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -121,20 +141,48 @@ class Run:
                 raise RunError(
                     f"{self.path} is being trained already, by {who}. Wait, or stop that one first."
                 ) from None
-            os.ftruncate(handle, 0)
-            os.write(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
-            yield
+            with self._in_words():
+                os.ftruncate(handle, 0)
+                os.write(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
+                yield
         finally:
             os.close(handle)
 
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TrainingFailed(
+                f"{error.filename or self.path}: {error.strerror or error}. What was saved is "
+                f"whole; once that is mended, go on with: poise train {self.path}"
+            ) from error
+
+    def sweep(self) -> None:
+        """Remove what an interrupted write left behind."""
+        self.checkpoints.sweep()
+        for path in (self.path / CONFIG, self.path / LOG, self.path / EVENTS):
+            part_of(path).unlink(missing_ok=True)
+        for path in (self.path / "samples").glob("[0-9]*.png.part"):
+            path.unlink()
+
     def log(self, drawn: int, numbers: Mapping[str, float]) -> None:
-        """Append one line of numbers to the log."""
-        _append(self.path / LOG, {"drawn": drawn} | dict(numbers))
+        """Append one line of numbers to the log; if the disk is full, the next call tries again."""
+        self._unlogged += _line({"drawn": drawn} | dict(numbers))
+        self._append_to_log()
+
+    def _append_to_log(self) -> None:
+        _append(self.path / LOG, self._unlogged)
+        self._unlogged = b""
 
     def event(self, what: str, drawn: int, **facts: Any) -> None:
-        """Append what happened, with the time of day."""
+        """Append what happened, with the time of day; lost if the disk is full."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        _append(self.path / EVENTS, {"time": now, "event": what, "drawn": drawn} | facts)
+        try:
+            _append(self.path / EVENTS, _line({"time": now, "event": what, "drawn": drawn} | facts))
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
 
     def rewind_log(self, drawn: int) -> None:
         """Cut off half a line at the end, and whatever was logged after `drawn` images.
@@ -164,22 +212,31 @@ class Run:
         pictures = sorted(p for p in (self.path / "samples").glob("*.png") if p.stem.isdigit())
         return pictures[-1] if pictures else self.path / "samples"
 
+    def samples_at(self, drawn: int) -> Path:
+        """Where the picture of samples made after `drawn` images is, or will be."""
+        return self.path / "samples" / f"{drawn:09d}.png"
+
     def save_samples(self, drawn: int, png: bytes) -> Path:
         """Write a picture of samples made after `drawn` images."""
-        path = self.path / "samples" / f"{drawn:09d}.png"
+        path = self.samples_at(drawn)
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, png)
         return path
 
     def sync_log(self) -> None:
         """Wait until the log is on the disk: a checkpoint must not be newer than its log."""
+        if self._unlogged:
+            self._append_to_log()
         if (self.path / LOG).exists():
             sync_file(self.path / LOG)
 
 
 def is_run(path: Path) -> bool:
     """Whether this is a run's directory."""
-    return (path / CONFIG).is_file() and (path / "checkpoints").is_dir()
+    try:
+        return (path / CONFIG).is_file() and (path / "checkpoints").is_dir()
+    except OSError:  # a word that is too long for a name
+        return False
 
 
 def sample_path(run: Path, drawn: int, n: int, seed: int) -> Path:
@@ -207,12 +264,24 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                     yield value
 
 
-def _append(path: Path, line: Mapping[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+def _line(facts: Mapping[str, Any]) -> bytes:
+    return json.dumps(facts).encode() + b"\n"
 
 
-def _resume_hint(path: Path) -> str:
-    return (
+def _append(path: Path, lines: bytes) -> None:
+    """All of the lines or nothing."""
+    with path.open("ab", buffering=0) as file:
+        end = file.tell()
+        if file.write(lines) != len(lines):
+            file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def _taken(path: Path) -> str:
+    hint = (
         f"To go on with that run: poise train {path}; " if is_run(path) else "Choose an empty one, "
+    )
+    return (
+        f"{path} is there already and nothing in it will be overwritten. "
+        f"{hint}or give another --out."
     )

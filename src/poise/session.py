@@ -1,13 +1,13 @@
 """From what a person names to a trained run: prepare, configure, train; or go on with a run.
 
-Nothing here prints: a Watcher is told, and the command line's watcher prints.
+Nothing here prints: a Watcher is told, and the command line's watcher prints. Training itself is
+in training.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,28 +18,12 @@ from .data.options import PrepareOptions
 from .data.prepare import fingerprint_of, prepare
 from .data.prepared import Prepared, is_prepared
 from .data.reals import Reals
-from .errors import RunError
+from .errors import OptionError, RunError
 from .files import free_space
 from .machine import device_named, duration, with_threads
 from .methods import METHODS
 from .run import Run, next_name
-from .train import Moment, Training, make_players
-
-
-class Watcher:
-    """Is told what goes on. This one keeps silent; the command line's prints."""
-
-    def say(self, text: str) -> None:
-        """A sentence for the person."""
-
-    def warn(self, text: str) -> None:
-        """A sentence that must not be missed."""
-
-    def prepared(self, done: int, of: int) -> None:
-        """So many images of so many are prepared."""
-
-    def stepped(self, moment: Moment) -> None:
-        """A training step was made."""
+from .watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -55,6 +39,10 @@ class TrainOptions:
     out: Path | None = None  # directory of the new run; unset: runs/<images>-<method>-<number>
     threads: int = 0  # of the CPU; 0 times a few real steps and takes the fastest number
     device: str = "auto"  # cpu, cuda, cuda:1, mps; auto takes the fastest kind there is
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise OptionError(f"--threads must be 1 or more, or 0 to choose, got {self.threads}.")
 
 
 @dataclass(frozen=True)
@@ -77,15 +65,9 @@ def planned(source: str, recipe: Recipe, options: TrainOptions) -> Config:
     The set's path is where it will be prepared; the channels are 3 where they are not given.
     """
     parent = options.out.parent if options.out else Path("runs")
-    device = device_named(options.device)
-    data = options.data
-    if data.size is None and not is_prepared(Path(source)):
-        data = replace(data, size="32" if device == "cpu" else "64")
-    path = (
-        Path(source)
-        if is_prepared(Path(source))
-        else prepared_path(parent / "prepared", source, data)
-    )
+    device, data, path = device_named(options.device), options.data, Path(source)
+    if not is_prepared(path):
+        path = prepared_path(parent / "prepared", source, data)
     images = Images(source, str(path), "", data.target, data.channels or 3, data, options.mirror)
     if options.images is not None:
         recipe = replace(recipe, images=options.images)
@@ -130,42 +112,27 @@ def resume(path: Path, options: ResumeOptions) -> Run:
     return run
 
 
-def train(run: Run, watcher: Watcher, stop: Callable[[], bool] = lambda: False) -> bool:
-    """Train a run from where it stands to its end; whether it got there.
+def reals_of(run: Run, device: str, watcher: Watcher, rank: int, ranks: int) -> Reals:
+    """This rank's share of the run's images, checked to be those it was started with.
 
     Raises:
-        InputError: its images changed or are gone, or somebody else trains it.
-        TrainingFailed: the training gave way.
+        InputError: they changed or are gone, or the disk has no room for checkpoints.
     """
     config = run.config
-    with run.locked():
-        prepared = _same_images(config.data, watcher)
-        _check_space(run)
-        torch.set_num_threads(config.threads)
-        torch.backends.cudnn.deterministic = True  # on CUDA, too, a resume is to the bit
-        run.configure(config)
-        players = make_players(config)
-        reals = Reals(prepared, seed=config.seed, mirror=config.data.mirror, device=players.device)
-        training = Training(run, reals, players, watcher.stepped, watcher.warn, stop)
-        drawn = training.resume()
-        if drawn >= config.recipe.images:
-            watcher.say(
-                f"{run.path} is trained to its end, {drawn:,} images. To go further: "
-                f"poise train {run.path} --images {2 * drawn}"
-            )
-            return True
-        watcher.say(
-            f"Going on from image {drawn:,} to {config.recipe.images:,}."
-            if drawn
-            else f"Training to {config.recipe.images:,} images, in {run.path}."
-        )
-        return training.go()
+    _check_space(run)
+    return Reals(
+        _same_images(config.data, watcher),
+        seed=config.seed,
+        mirror=config.data.mirror,
+        rank=rank,
+        world=ranks,
+        device=torch.device(device),
+        size=config.data.size,
+    )
 
 
 def say_speeds(watcher: Watcher, config: Config, speeds: dict[int, float]) -> None:
     """Say which number of threads was taken, and how long the run will take at that speed."""
-    if not speeds:
-        return
     each = ", ".join(f"{n}: {speed:.0f}" for n, speed in sorted(speeds.items()))
     seconds = config.recipe.images / speeds[config.threads]
     watcher.say(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from types import TracebackType
 
@@ -9,18 +11,33 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.text import Text
 
-from .session import Watcher
-from .train import Moment
+from .ranks import rank_of_ranks
+from .watcher import Moment, Watcher
 
 PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+class _Lasting(Console):
+    """Falls silent when its output is gone or full, where others end the program."""
+
+    def on_broken_pipe(self) -> None:
+        """What rich calls when the reader of a pipe has ended; its own version exits."""
+        self.silence()
+
+    def silence(self) -> None:
+        """Print no more. What is still buffered goes nowhere, or Python would fail at its end."""
+        self.quiet = True
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 class Terminal(Watcher):
     """Prints what a Watcher is told; a context, so that the live line is left whole."""
 
     def __init__(self) -> None:
-        self.out = Console(highlight=False, soft_wrap=True)
-        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        first, _ = rank_of_ranks()  # only the first of several speaks
+        self.out = _Lasting(highlight=False, soft_wrap=True, quiet=first != 0)
+        self.err = _Lasting(stderr=True, highlight=False, soft_wrap=True)
         self._live: Progress | None = None
         self._task = TaskID(0)
         self._spoke = 0.0  # when the last plain line was printed
@@ -39,11 +56,11 @@ class Terminal(Watcher):
     def say(self, text: str) -> None:
         """A sentence on standard output."""
         self._rest()
-        self.out.print(printable(text), markup=False)
+        _print(self.out, text)
 
     def warn(self, text: str) -> None:
         """A sentence on standard error."""
-        self.err.print(f"Warning: {printable(text)}", markup=False)
+        _print(self.err, f"Warning: {text}")
 
     def prepared(self, done: int, of: int) -> None:
         """Images prepared so far."""
@@ -65,12 +82,19 @@ class Terminal(Watcher):
             self._live.update(self._task, completed=done, total=of, text=f"{count} {text}")
         elif force or time.monotonic() - self._spoke > PLAIN_EVERY:
             self._spoke = time.monotonic()
-            self.out.print(f"{what} {done:,}/{of:,} {text}".rstrip(), markup=False)
+            _print(self.out, f"{what} {done:,}/{of:,} {text}".rstrip())
 
     def _rest(self) -> None:
         if self._live:
             self._live.stop()
             self._live = None
+
+
+def _print(console: _Lasting, text: str) -> None:
+    try:
+        console.print(printable(text), markup=False)
+    except OSError:  # a full disk, when the output goes to a file
+        console.silence()
 
 
 def describe(moment: Moment) -> str:

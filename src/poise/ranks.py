@@ -1,0 +1,123 @@
+"""Several processes as one run: `torchrun --nproc-per-node 2 -m poise train ...`.
+
+torch.distributed does the work, by the contract of RANK, WORLD_SIZE and MASTER_*; with none of them
+set there is one rank, and nothing here costs anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from .errors import PoiseError
+
+TIMEOUT = timedelta(seconds=60)  # the default of 30 minutes hides a dead rank for as long
+PATIENCE = timedelta(days=1)  # while the first rank prepares the images
+
+
+def rank_of_ranks() -> tuple[int, int]:
+    """This process's rank and the number of ranks."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def join() -> tuple[int, int]:
+    """Meet the other ranks, if there are any; this one's rank and the number of all.
+
+    From here to `leave`, gradients and means are those of all ranks.
+    """
+    rank, of = rank_of_ranks()
+    if of > 1 and not dist.is_initialized():
+        dist.init_process_group(
+            "nccl" if torch.cuda.is_available() else "gloo",
+            store=_store(),
+            rank=rank,
+            world_size=of,
+            timeout=TIMEOUT,
+        )
+    return rank, of
+
+
+@lru_cache(maxsize=1)
+def _store() -> Any:
+    """Where the ranks of this attempt leave notes for each other.
+
+    Each restart by torchrun gets a name space of its own: addresses of dead peers that were left in
+    the shared one made one restart in eight hang.
+    """
+    rank, of = rank_of_ranks()
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    agent_has_it = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    has_it = rank == 0 and not agent_has_it
+    store = dist.TCPStore(address, port, of, has_it, TIMEOUT)  # type: ignore[attr-defined]
+    return dist.PrefixStore(f"poise-{attempt}", store)  # type: ignore[attr-defined]
+
+
+def first_makes(make: Callable[[], Path]) -> Path:
+    """What the first rank makes, told to all: a new run must be made once.
+
+    Raises:
+        PoiseError: the first rank could not make it.
+    """
+    rank, of = rank_of_ranks()
+    if of == 1:
+        return make()
+    if rank == 0:
+        made = ""
+        try:
+            made = str(make())
+        finally:
+            _store().set("made", made)
+        return Path(made)
+    _store().wait(["made"], PATIENCE)
+    told: str = _store().get("made").decode()
+    if not told:
+        raise PoiseError("the first rank could not make the run; it says why.")
+    return Path(told)
+
+
+def own_device(name: str) -> str:
+    """The device of this rank: with several, each has a GPU of its own."""
+    local = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local}" if name == "cuda" and local is not None else name
+
+
+def leave() -> None:
+    """Part from the others."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def together() -> bool:
+    """Whether there are other ranks."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def any_rank(flag: bool, device: torch.device) -> bool:
+    """Whether any rank says so: all must stop after the same step."""
+    if not together():
+        return flag
+    said = torch.tensor(int(flag), device=device)
+    dist.all_reduce(said, dist.ReduceOp.MAX)
+    return bool(said)
+
+
+def mean_over_ranks(values: torch.Tensor) -> torch.Tensor:
+    """The mean of these values over all ranks; the values themselves where there is one."""
+    if together():
+        dist.all_reduce(values)
+        values /= dist.get_world_size()
+    return values
+
+
+def wait_for_all() -> None:
+    """Go on only when every rank is here."""
+    if together():
+        dist.barrier()
