@@ -1,0 +1,130 @@
+"""The command line: its options as a list that shows in a diff, its answers, its codes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from poise.cli import COMMANDS, HELP, main
+from poise.methods import METHODS
+from poise.options import parse_train
+
+DOCS = Path(__file__).parents[1] / "docs"
+HELP_FILE = DOCS / "help.txt"
+
+
+def whole_help() -> str:
+    """The help of every command, and of `train` for every method, without frames."""
+    commands = [["prepare"], ["sample"], *(["train", "--method", name] for name in METHODS)]
+    parts = [f"$ poise --help\n{HELP}"]
+    for words in commands:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+            main([*words, "--help"])
+        lines = (line.strip("\u2502\u256d\u256e\u2570\u256f\u2500-+| ") for line in _lines(printed))
+        parts.append(
+            "\n".join([f"$ poise {' '.join(words)} --help", *(x.lstrip("@") for x in lines if x)])
+            + "\n"
+        )
+    return "\n".join(parts)
+
+
+def _lines(printed: io.StringIO) -> list[str]:
+    """Lines of options keep their dashes."""
+    return [re.sub(r"^[\u2502| ]*(?=--?[a-z])", "@", x) for x in printed.getvalue().splitlines()]
+
+
+def test_every_option_and_its_help_stand_in_docs_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To write the file anew after a change: `python -m tests.test_cli`."""
+    monkeypatch.setenv("COLUMNS", "100")
+    assert whole_help() == HELP_FILE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"], []])
+def test_help_names_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert all(f"poise {name}" in out for name in COMMANDS)
+
+
+def test_help_answers_in_under_half_a_second() -> None:
+    times = []
+    for _ in range(3):
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "poise", "--help"], capture_output=True, check=True, text=True
+        )
+        times.append(time.monotonic() - began)
+        assert "poise train photos/" in done.stdout
+    assert min(times) < 0.5
+
+
+def test_a_command_that_is_not_there_is_refused_with_the_nearest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["trian", "photos"]) == 2
+    assert capsys.readouterr().err == (
+        'poise: no command called "trian". Did you mean "train"? '
+        "There are: prepare, sample, train.\n"
+    )
+
+
+def test_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == "poise 0.1.0\n"
+
+
+def test_an_option_of_another_method_is_refused_and_its_method_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["train", "shapes", "--clip", "0.1"]) == 2
+    assert "--clip is an option of --method wgan." in capsys.readouterr().err
+
+
+def test_the_words_become_the_values_of_the_parts() -> None:
+    words = (
+        "photos --method wgan --preset paper --network mlp --layers 3 --optimizer adam --lr 1e-3"
+    )
+    asked = parse_train([*words.split(), "--clip", "0.02", "--images", "2_000", "--mirror"])
+    assert asked.source == "photos"
+    assert vars(asked.recipe.method) == {
+        "batch": 64,
+        "n_critic": 5,
+        "clip": 0.02,
+        "thorough": True,
+    }
+    assert vars(asked.recipe.networks) == {
+        "width": 1.0,
+        "latent": 100,
+        "layers": 3,
+        "norm": "none",
+        "critic_norm": "batch",
+    }
+    assert vars(asked.recipe.optimizer) == {"lr": 1e-3, "decay": 0, "beta1": 0.0, "beta2": 0.9}
+    assert asked.options.images == 2_000
+    assert asked.options.mirror
+
+
+def test_a_dry_run_says_configuration_and_estimate_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "shapes", "--size", "8", "--network", "mlp", "--threads", "1", "--dry-run"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert '"name": "wgan-gp"' in out
+    assert "Training 200,000 images at 8x8 would take about" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+if __name__ == "__main__":
+    os.environ["COLUMNS"] = "100"
+    HELP_FILE.write_text(whole_help(), encoding="utf-8")

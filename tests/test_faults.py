@@ -1,0 +1,395 @@
+"""Whatever interrupts a training, the same command goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import importlib
+import io
+import math
+import os
+import random
+import resource
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from poise.config import Config
+from poise.data.prepared import Prepared
+from poise.methods import WGANGP
+from poise.players import Losses, Players, Reals
+from poise.run import Run
+
+from .helpers import (
+    Process,
+    Told,
+    go_on,
+    last_bits,
+    leftovers,
+    log_of,
+    poise,
+    tiny,
+    trained_run,
+    training,
+)
+from .test_checkpoints import killed, with_crash_at
+
+train_module: Any = importlib.import_module("poise.training")  # `poise.train` is the function
+
+LONG = 3_200  # images: about a second, so that a signal comes in the middle
+
+
+@pytest.fixture(scope="module")
+def long(shapes: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of a second that nothing disturbed."""
+    return trained_run(tmp_path_factory.mktemp("long") / "run", tiny(shapes, images=LONG))
+
+
+# --- killed at any call (F3 over a whole training) ------------------------------------------------
+
+
+def train_and_be_killed_at(number: int, path: Path) -> Process:
+    """Prints how many calls there were if it lives."""
+
+    def work() -> int:
+        codes: list[int] = []
+        calls = with_crash_at(number, killed, lambda: codes.append(poise("train", path)))
+        print(f"{len(calls)} calls")  # noqa: T201 - into the pipe of the process
+        return codes[0]
+
+    return Process(work)
+
+
+def test_killed_at_any_call_into_the_system_it_ends_with_the_same_bits(
+    shapes: Prepared, tmp_path: Path
+) -> None:
+    config = tiny(shapes, images=320)
+    whole = Run.create(tmp_path / "whole", config)
+    assert poise("train", whole.path) == 0  # and all modules are loaded
+    code, output = train_and_be_killed_at(-1, Run.create(tmp_path / "counted", config).path).wait()
+    assert code == 0
+    total = int(output.split()[-2])
+    assert 300 < total < 5_000
+    chance = random.Random(0)
+    for number in sorted(chance.sample(range(total - 20), 16)):
+        run = Run.create(tmp_path / f"killed at {number}", config)
+        code, output = train_and_be_killed_at(number, run.path).wait()
+        assert code == 9, f"at call {number} of {total}: {output}"
+        go_on(run.path)
+        assert last_bits(run) == last_bits(whole), f"killed at call {number} of {total}"
+        assert log_of(run) == log_of(whole), f"killed at call {number} of {total}"
+        assert leftovers(run) == [], f"killed at call {number} of {total}"
+        assert run.newest_samples().read_bytes() == whole.newest_samples().read_bytes()
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bits(long: Run, tmp_path: Path) -> None:
+    """As benchmarks/kill.py does at length."""
+    run, chance, kills = Run.create(tmp_path / "run", long.config), random.Random(0), 0
+    for _ in range(12):
+        process = training(run.path)
+        time.sleep(chance.uniform(0, 0.15))
+        process.kill(signal.SIGKILL)
+        kills += process.wait()[0] == -signal.SIGKILL
+    go_on(run.path)
+    assert kills >= 4, "the run was over too soon"
+    assert last_bits(run) == last_bits(long)
+    assert log_of(run) == log_of(long)
+    assert leftovers(run) == []
+    assert not any(event["event"] == "fell back" for event in events(run))
+
+
+# --- Ctrl-C and SIGTERM (F6) ----------------------------------------------------------------------
+
+
+def test_asked_to_stop_at_any_moment_it_saves_says_how_to_go_on_and_goes_on_the_same(
+    long: Run, tmp_path: Path
+) -> None:
+    run, chance, stops = Run.create(tmp_path / "run", long.config), random.Random(0), 0
+    slowest = 0.0
+    while True:
+        process = training(run.path)
+        time.sleep(chance.uniform(0, 0.1))
+        asked = time.monotonic()
+        process.kill(chance.choice((signal.SIGINT, signal.SIGTERM)))
+        code, output = process.wait()
+        assert code == 0, output
+        assert "Traceback" not in output
+        if "Done." in output:
+            break
+        stops += 1
+        slowest = max(slowest, time.monotonic() - asked)
+        assert f"Stopped and saved. To go on: poise train {run.path}" in output
+        assert run.checkpoints.newest(pytest.fail)
+    assert stops >= 5, "the run was over too soon"
+    assert slowest < 5.0, f"it took {slowest:.1f} s to stop"  # 0.1 s where nothing else runs
+    assert last_bits(run) == last_bits(long)
+    assert log_of(run) == log_of(long)
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_asked_twice_it_ends_at_once_and_loses_only_what_was_not_saved(
+    second: signal.Signals, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, step = Run.create(tmp_path / "run", trained.config), WGANGP.step
+
+    def endless(self: WGANGP, players: Players, reals: Reals) -> Losses:
+        if reals.drawn > 400:
+            time.sleep(1000)
+        return step(self, players, reals)
+
+    monkeypatch.setattr(WGANGP, "step", endless)
+    process = training(run.path)
+    while not run.checkpoints.drawn():
+        time.sleep(0.01)
+    process.kill(signal.SIGINT)
+    process.read_until("Once more to stop at once.")
+    asked = time.monotonic()
+    process.kill(second)
+    code, output = process.wait()
+    assert time.monotonic() - asked < 0.5
+    assert (code, output.strip()) == (-second, "")
+    monkeypatch.undo()
+    go_on(run.path)
+    assert last_bits(run) == last_bits(trained)
+    assert log_of(run) == log_of(trained)
+
+
+def test_it_stops_and_saves_although_nobody_reads_what_it_prints(long: Run, tmp_path: Path) -> None:
+    """As in `poise train ... | tee log`, where Ctrl-C ends tee as well."""
+    run = Run.create(tmp_path / "run", long.config)
+    process = training(run.path)
+    while not log_exists(run):
+        time.sleep(0.01)
+    process.close()
+    process.kill(signal.SIGINT)
+    code = process.wait_silently()
+    assert code in (0, 1)
+    newest = run.checkpoints.newest(pytest.fail)
+    assert newest, "it did not save"
+    assert [e["event"] for e in events(run)][-1] == "stopped"
+    go_on(run.path)
+    assert last_bits(run) == last_bits(long)
+
+
+def log_exists(run: Run) -> bool:
+    return (run.path / "log.jsonl").exists()
+
+
+def events(run: Run) -> list[dict[str, Any]]:
+    from poise.run import EVENTS, read_lines
+
+    return list(read_lines(run.path / EVENTS))
+
+
+def test_it_trains_to_the_end_although_what_it_prints_fills_the_disk(
+    trained: Run, tmp_path: Path
+) -> None:
+    def into_the_void() -> int:
+        full = os.open("/dev/full", os.O_WRONLY)  # every write: no space left on device
+        os.dup2(full, 1)
+        os.dup2(full, 2)
+        return poise("train", run.path)
+
+    run = Run.create(tmp_path / "run", trained.config)
+    assert Process(into_the_void).wait() == (0, "")
+    assert last_bits(run) == last_bits(trained)
+
+
+# --- a full disk (F7) -----------------------------------------------------------------------------
+
+
+def with_files_up_to(size: int, work: Callable[[], int]) -> Callable[[], int]:
+    """As on a full disk, without root: no file may grow beyond so many bytes."""
+
+    def limited() -> int:
+        # Python ignores SIGXFSZ, so that a write too many is an error and not the end.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        return work()
+
+    return limited
+
+
+# Bytes: config.json takes 1,100, the log 1,300 then 2,500, a picture 20,000, tensors 190,000.
+LIMITS = [0, 1, 50, 500, 1000, 1200, 1300, 1400, 1700, 2000, 2400, 3000, 10_000, 18_000, 25_000]
+LIMITS += [50_000, 100_000, 150_000, 180_000, 10_000_000]
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_on_a_full_disk_it_goes_on_or_says_why_not_and_the_last_checkpoint_loads(
+    limit: int, trained: Run, twice: Run, tmp_path: Path
+) -> None:
+    path = shutil.copytree(trained.path, tmp_path / "run")
+    words = ("train", path, "--images", "1280")
+    code, output = Process(with_files_up_to(limit, lambda: poise(*words))).wait()
+    assert "Traceback" not in output
+    assert code == (0 if limit == LIMITS[-1] else 1), output
+    if code:
+        assert output.splitlines()[-1].startswith("poise: "), output
+        assert "go on" in output.splitlines()[-1]
+    run = Run.open(path)
+    newest = run.checkpoints.newest(pytest.fail)
+    assert newest, "no checkpoint is left"
+    assert newest.drawn >= 640
+    go_on(path, images=1280)
+    assert last_bits(run) == last_bits(twice)
+    assert log_of(run) == log_of(twice)
+    assert leftovers(run) == []
+
+
+@pytest.fixture(scope="module")
+def twice(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The tiny run, trained twice as long with nothing in the way."""
+    path = shutil.copytree(trained.path, tmp_path_factory.mktemp("twice") / "run")
+    return go_on(path, images=1280)
+
+
+@pytest.mark.parametrize("limit", [0, 500, 5_000])
+def test_a_new_run_on_a_full_disk_ends_in_a_sentence(
+    limit: int, shapes: Prepared, tmp_path: Path
+) -> None:
+    words = ("train", shapes.path, "--out", tmp_path / "run", "--images", "320", "--network", "mlp")
+    code, output = Process(
+        with_files_up_to(limit, lambda: poise(*words, "--width", "0.05", "--threads", "1"))
+    ).wait()
+    assert code in (1, 2), output
+    assert "Traceback" not in output
+    assert output.splitlines()[-1].startswith("poise: "), output
+    assert (tmp_path / "run").exists() == (limit > 1_000), "a run without a configuration"
+
+
+def test_training_goes_on_when_the_disk_is_full_for_a_while(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every write fails from the 5th step to the 12th."""
+    told, steps, opened = Told(), iter(range(10**9)), io.open
+    full = {"is": False}
+
+    def refused(path: Any, *args: Any, **options: Any) -> Any:
+        if full["is"] and str(tmp_path) in str(path) and args[:1] not in ((), ("rb",)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr("io.open", refused)
+    told.stepped = lambda moment: full.update(  # type: ignore[method-assign]
+        {"is": 5 <= next(steps) <= 12}
+    )
+    run = trained_run(tmp_path / "run", trained.config, told)
+    assert any("disk is full" in text for text in told.warned)
+    assert last_bits(run) == last_bits(trained)
+    assert log_of(run) == log_of(trained), "a line that could not be written is missing"
+
+
+# --- numbers that are not finite (F8) -------------------------------------------------------------
+
+
+def poison(place: str, value: float, players: Players, losses: Losses) -> None:
+    """Spoil one number."""
+    weight = next(players.critic.parameters())
+    if place == "loss":
+        losses["distance"] = torch.tensor(value)
+    elif place == "gradient":
+        spoilt = torch.full_like(weight, value)
+        weight.register_hook(lambda gradient: spoilt)  # type: ignore[no-untyped-call]
+    elif place == "weight":
+        weight.data.view(-1)[3] = value
+    elif place == "average":
+        next(players.average.parameters()).data.view(-1)[3] = value
+    else:
+        state: dict[str, Tensor] = players.opt_c.state[weight]
+        state["exp_avg_sq"].view(-1)[3] = value
+
+
+def playing_and_spoiling(
+    at: int, spoil: Callable[[Players, Losses], None]
+) -> Callable[[Config, Players, Reals], Iterator[tuple[int, Losses]]]:
+    """The loop's `play`, with something spoiled after so many images."""
+    play: Any = train_module.play
+
+    def poisoned(config: Config, players: Players, reals: Reals) -> Iterator[tuple[int, Losses]]:
+        for before, losses in play(config, players, reals):
+            if reals.drawn == at:
+                spoil(players, losses)
+            yield before, losses
+
+    return poisoned
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("place", ["loss", "gradient", "weight", "average", "optimizer"])
+def test_a_number_that_is_not_finite_is_found_by_the_next_log_line_and_never_saved(
+    place: str,
+    value: float,
+    trained: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for step in random.Random(f"{place} {value}").sample(range(15), 3):
+        at = 32 * (step + 1)  # images, when the poison is given
+
+        spoil = functools.partial(poison, place, value)
+        monkeypatch.setattr(train_module, "play", playing_and_spoiling(at, spoil))
+        run = Run.create(tmp_path / f"{place} {step}", trained.config)
+        assert poise("train", run.path) == 1
+        told = capsys.readouterr().err
+        assert "not finite" in told
+        assert "Start anew with a lower --lr" in told
+        late = at + 32 if place == "gradient" else at  # a gradient spoils the step after
+        assert all(line["drawn"] <= late + 100 for line in run.history()), "found too late"
+        assert all(math.isfinite(number) for line in run.history() for number in line.values())
+        for file in run.path.rglob("*.safetensors"):
+            saved = load_file(file)
+            assert all(torch.isfinite(value).all() for value in saved.values()), file
+        assert leftovers(run) == []
+        monkeypatch.undo()
+        go_on(run.path)
+        assert last_bits(run) == last_bits(trained), "what was saved was not whole"
+
+
+def test_what_gives_way_for_good_fails_again_and_does_not_loop(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = WGANGP.step
+
+    def overflowing(self: WGANGP, players: Players, reals: Reals) -> Losses:
+        return {name: value * math.inf for name, value in step(self, players, reals).items()}
+
+    monkeypatch.setattr(WGANGP, "step", overflowing)
+    run = Run.create(tmp_path / "run", trained.config)
+    for _ in range(3):
+        assert poise("train", run.path) == 1
+    assert run.history() == []
+    assert run.checkpoints.drawn() == []
+
+
+# --- images that changed or are gone --------------------------------------------------------------
+
+
+def test_a_prepared_set_that_is_gone_is_made_again(
+    trained: Run, shapes: Prepared, tmp_path: Path
+) -> None:
+    options = replace(trained.config.data.options, size="8", limit=64)
+    data = replace(trained.config.data, prepared=str(tmp_path / "gone.poise"), options=options)
+    run = Run.create(tmp_path / "run", replace(trained.config, data=data))
+    assert poise("train", run.path) == 0
+    assert last_bits(run) == last_bits(trained)
+
+
+def test_a_run_never_goes_on_with_other_images(
+    trained: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = replace(trained.config.data.options, size="8", limit=65)
+    data = replace(trained.config.data, prepared=str(tmp_path / "other.poise"), options=options)
+    run = Run.create(tmp_path / "run", replace(trained.config, data=data))
+    assert poise("train", run.path) == 2
+    assert "other images than the run was started with" in capsys.readouterr().err
+    assert run.checkpoints.drawn() == []

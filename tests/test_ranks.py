@@ -1,0 +1,92 @@
+"""Many ranks play the same game as one: on one machine, over Gloo."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+
+from poise import ranks
+from poise.build import make_players
+from poise.methods import METHODS
+from poise.players import Players
+
+from .small import Noise, play_to, small_config
+
+IMAGES = 48
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port: int = server.getsockname()[1]
+        return port
+
+
+def one_rank(method: str, rank: int, of: int, port: int, out: Path) -> None:
+    """What one process of torchrun does; its players' state goes to a file."""
+    os.environ.update(
+        RANK=str(rank), WORLD_SIZE=str(of), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    assert ranks.join() == (rank, of)
+    config = small_config(method, network="mlp", images=IMAGES)  # no norm: images do not mix
+    players = make_players(config, rank, of)
+    meter = play_to(config, IMAGES, players, Noise(rank=rank, ranks=of))
+    state = {name: value.flatten().tolist() for name, value in players.state().items()}
+    said = ranks.any_rank(rank == 1, players.device)  # one rank alone was asked to stop
+    out.write_text(json.dumps({"state": state, "means": meter.read(), "said": said}))
+    ranks.leave()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_ranks_with_half_the_batch_each_take_the_steps_of_one_with_all_of_it(
+    method: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    fork = multiprocessing.get_context("fork")  # one thread each, so forking is safe; and quick
+    outs = [tmp_path / f"{rank}.json" for rank in range(2)]
+    others = [
+        fork.Process(target=one_rank, args=(method, rank, 2, port, out))
+        for rank, out in enumerate(outs)
+    ]
+    for process in others:
+        process.start()
+    for process in others:
+        process.join(60)
+        assert process.exitcode == 0
+    told = [json.loads(out.read_text()) for out in outs]
+    assert told[0]["state"] == told[1]["state"]  # the ranks agree to the bit
+    assert told[0]["means"] == told[1]["means"]
+    assert [each["said"] for each in told] == [True, True]
+
+    config = small_config(method, network="mlp", images=IMAGES)
+    alone = make_players(config)
+    means = play_to(config, IMAGES, alone, Noise()).read()
+    for name, value in alone.state().items():
+        got = torch.tensor(told[0]["state"][name]).view_as(value).to(value.dtype)
+        assert torch.allclose(got, value, rtol=1e-3, atol=2e-5), name
+    assert told[0]["means"] == pytest.approx(means, rel=1e-3, abs=1e-4)
+
+
+def test_the_shares_of_all_ranks_make_one_global_draw() -> None:
+    def players(rank: int, of: int) -> Players:
+        made = make_players(small_config(network="mlp"), rank, of)
+        made.seed_noise(1, 2, 3)
+        return made
+
+    alone, shared = players(0, 1), [players(rank, 4) for rank in range(4)]
+    assert torch.equal(torch.cat([p.latents(8) for p in shared]), alone.latents(8))
+    assert torch.equal(torch.cat([p.uniform(8) for p in shared]), alone.uniform(8))
+
+
+def test_alone_nothing_is_met_and_nothing_is_changed() -> None:
+    assert ranks.join() == (0, 1)
+    assert not ranks.together()
+    assert not ranks.any_rank(False, torch.device("cpu"))
+    values = torch.arange(3.0)
+    assert ranks.mean_over_ranks(values) is values
