@@ -3,8 +3,8 @@
     python benchmarks/kill.py --kills 50                    one training per method, killed 50 times
     python benchmarks/kill.py --kills 200 --methods wgan-gp
 
-More than half of the kills are aimed into a save: as soon as an unfinished checkpoint shows up on the disk,
-up to 20 ms later. At the end every tensor of the last checkpoint (both players, the average, both
+More than half of the kills are aimed into a save: up to 20 ms after an unfinished checkpoint shows
+up on the disk. At the end every tensor of the last checkpoint (both players, the average, both
 optimizers, the sums behind the next log line) and every byte of log.jsonl must be those of the
 same training left alone. Prints a table and exits with 1 if anything differs.
 """
@@ -34,9 +34,10 @@ from poise.config import Chores, Config, Images, Recipe, recipe
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
+from poise.lines import read_lines
 from poise.methods import METHODS
 from poise.networks import MLP
-from poise.run import EVENTS, Run, read_lines
+from poise.run import EVENTS, Run
 from poise.training import train
 from poise.watcher import Watcher
 

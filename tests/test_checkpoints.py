@@ -86,7 +86,7 @@ def test_the_same_state_is_written_as_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("name", tensors(0).keys() - {"count"})
+@pytest.mark.parametrize("name", ["average.w", "generator.w", "opt_g.0.step"])
 def test_a_tensor_that_is_not_finite_is_never_written(
     two: Checkpoints, name: str, value: float
 ) -> None:

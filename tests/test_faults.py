@@ -128,7 +128,9 @@ def test_asked_to_stop_at_any_moment_it_saves_says_how_to_go_on_and_goes_on_the_
         stops += 1
         slowest = max(slowest, time.monotonic() - asked)
         assert f"Stopped and saved. To go on: poise train {run.path}" in output
-        assert run.checkpoints.newest(pytest.fail)
+        assert run.checkpoints.drawn()[-1] == events(run)[-1]["drawn"], (
+            "the last step was not saved"
+        )
     assert stops >= 5, "the run was over too soon"
     assert slowest < 5.0, f"it took {slowest:.1f} s to stop"  # 0.1 s where nothing else runs
     assert last_bits(run) == last_bits(long)
@@ -185,7 +187,8 @@ def log_exists(run: Run) -> bool:
 
 
 def events(run: Run) -> list[dict[str, Any]]:
-    from poise.run import EVENTS, read_lines
+    from poise.lines import read_lines
+    from poise.run import EVENTS
 
     return list(read_lines(run.path / EVENTS))
 
@@ -283,9 +286,31 @@ def test_training_goes_on_when_the_disk_is_full_for_a_while(
         {"is": 5 <= next(steps) <= 12}
     )
     run = trained_run(tmp_path / "run", trained.config, told)
-    assert any("disk is full" in text for text in told.warned)
+    assert [text[:16] for text in told.warned] == ["the disk is full"], "not said, or too often"
     assert last_bits(run) == last_bits(trained)
     assert log_of(run) == log_of(trained), "a line that could not be written is missing"
+
+
+def test_a_line_that_the_disk_cut_in_half_is_taken_back_and_written_when_there_is_room(
+    trained: Run, tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path / "run", trained.config)
+    run.log(1, {"distance": 0.5})
+    line = log_of(run)
+
+    def log_on_a_disk_that_fills() -> int:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(line) * 5 // 2, resource.RLIM_INFINITY))
+        run.log(2, {"distance": 0.5})
+        with pytest.raises(OSError, match=r"No space|too large"):
+            run.log(3, {"distance": 0.5})
+        assert log_of(run).count(b"\n") == 2
+        assert log_of(run).endswith(b"\n")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        run.log(4, {"distance": 0.5})
+        return 0
+
+    assert Process(log_on_a_disk_that_fills).wait() == (0, "")
+    assert [entry["drawn"] for entry in run.history()] == [1, 2, 3, 4]
 
 
 # --- numbers that are not finite (F8) -------------------------------------------------------------

@@ -76,14 +76,7 @@ def train(argv: Sequence[str]) -> int:
             path = first_makes(lambda: session.start(*asked.parts, terminal).path)
             run = session.resume(path, session.ResumeOptions())
         done = train_run(run, terminal, StopRequest())
-        if done:
-            terminal.say(f"Done. See {run.newest_samples()}")
-            terminal.say(f"Draw more:   poise sample {run.path} -n 64")
-            terminal.say(
-                f"Train on:    poise train {run.path} --images {2 * run.config.recipe.images}"
-            )
-        else:
-            terminal.say(f"Stopped and saved. To go on: poise train {run.path}")
+        terminal.ended(run, done)
     return 0
 
 

@@ -143,9 +143,9 @@ def estimate(config: Config, threads: int = 0) -> str:
     """Time and memory of a training, from a few real steps on this machine."""
     config, speeds = with_threads(config, threads)
     images, speed = config.recipe.images, speeds[config.threads]
-    threads = "1 thread" if config.threads == 1 else f"{config.threads} threads"
+    cores = "1 thread" if config.threads == 1 else f"{config.threads} threads"
     return (
         f"Training {images:,} images at {config.data.size} would take about "
-        f"{duration(images / speed)} at {speed:.0f} images/s with {threads} on {config.device}, "
+        f"{duration(images / speed)} at {speed:.0f} images/s with {cores} on {config.device}, "
         f"and {peak_memory(config) / 1e9:.1f} GB of memory."
     )

@@ -71,6 +71,7 @@ class Keeper:
         self._started, self._first = time.monotonic(), 0
         self._numbers: dict[str, float] = {}
         self._memory = 0  # bytes
+        self._full = False  # the disk, when something was last written
 
     @property
     def writes(self) -> bool:
@@ -156,7 +157,7 @@ class Keeper:
         self.run.sync_log()
         facts = {"torch": torch.__version__, "threads": torch.get_num_threads()}
         path = self.run.checkpoints.save(drawn, self.players.state() | self.meter.state(), facts)
-        self.saved = drawn
+        self.saved, self._full = drawn, False
         self.run.checkpoints.prune(chores.keep, chores.milestone_every)
         self.run.event("saved", drawn, checkpoint=path.name)
 
@@ -183,10 +184,12 @@ class Keeper:
             if error.errno not in NO_SPACE:
                 raise
             self.run.checkpoints.prune(1, self.run.config.chores.milestone_every)
-            self.watcher.warn(
-                f"the disk is full at {self.reals.drawn:,} images: something was not written, "
-                "training goes on. Free some space before it ends."
-            )
+            if not self._full:  # once, until a checkpoint could be saved again
+                self.watcher.warn(
+                    f"the disk is full at {self.reals.drawn:,} images: something was not written, "
+                    "training goes on. Free some space before it ends."
+                )
+            self._full = True
 
     def _tell_where(self) -> None:
         drawn, images, path = self._first, self.run.config.recipe.images, self.run.path

@@ -13,7 +13,6 @@ Copied to another machine it is complete, but for the images.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -27,6 +26,7 @@ from .checkpoints import Checkpoints
 from .config import Config, config_from_json
 from .errors import RunError, TrainingFailed
 from .files import NO_SPACE, part_of, sync_file, write_atomically
+from .lines import append, as_line, mend, read_lines
 
 CONFIG, LOG, EVENTS, LOCK = "config.json", "log.jsonl", "events.jsonl", "lock"
 
@@ -168,18 +168,19 @@ class Run:
 
     def log(self, drawn: int, numbers: Mapping[str, float]) -> None:
         """Append one line of numbers to the log; if the disk is full, the next call tries again."""
-        self._unlogged += _line({"drawn": drawn} | dict(numbers))
+        self._unlogged += as_line({"drawn": drawn} | dict(numbers))
         self._append_to_log()
 
     def _append_to_log(self) -> None:
-        _append(self.path / LOG, self._unlogged)
+        append(self.path / LOG, self._unlogged)
         self._unlogged = b""
 
     def event(self, what: str, drawn: int, **facts: Any) -> None:
         """Append what happened, with the time of day; lost if the disk is full."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
+        line = {"time": now, "event": what, "drawn": drawn} | facts
         try:
-            _append(self.path / EVENTS, _line({"time": now, "event": what, "drawn": drawn} | facts))
+            append(self.path / EVENTS, as_line(line))
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
@@ -189,19 +190,8 @@ class Run:
 
         The steps after a checkpoint are played again and log the same numbers again.
         """
-        path = self.path / LOG
-        if path.exists():
-            kept = "".join(
-                json.dumps(line) + "\n"
-                for line in read_lines(path)
-                if line.get("drawn", 0) <= drawn
-            )
-            if kept.encode() != path.read_bytes():
-                write_atomically(path, kept.encode())
-        events = self.path / EVENTS
-        if events.exists() and not events.read_bytes().endswith(b"\n"):
-            whole = "".join(json.dumps(line) + "\n" for line in read_lines(events))
-            write_atomically(events, whole.encode())
+        mend(self.path / LOG, lambda line: line.get("drawn", 0) <= drawn)
+        mend(self.path / EVENTS)
 
     def history(self) -> list[dict[str, Any]]:
         """The log's lines, oldest first; half a line at the end is left out."""
@@ -252,36 +242,9 @@ def next_name(parent: Path, stem: str) -> Path:
     return parent / f"{stem}-{max(numbers, default=0) + 1}"
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a .jsonl file; one that was cut or damaged is passed over."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            with contextlib.suppress(ValueError):
-                value = json.loads(line)
-                if line.endswith("\n") and isinstance(value, dict):
-                    yield value
-
-
-def _line(facts: Mapping[str, Any]) -> bytes:
-    return json.dumps(facts).encode() + b"\n"
-
-
-def _append(path: Path, lines: bytes) -> None:
-    """All of the lines or nothing."""
-    with path.open("ab", buffering=0) as file:
-        end = file.tell()
-        if file.write(lines) != len(lines):
-            file.truncate(end)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-
 def _taken(path: Path) -> str:
-    hint = (
-        f"To go on with that run: poise train {path}; " if is_run(path) else "Choose an empty one, "
-    )
+    way_out = f"To go on with that run: poise train {path}; " if is_run(path) else ""
     return (
         f"{path} is there already and nothing in it will be overwritten. "
-        f"{hint}or give another --out."
+        f"{way_out}give another --out, or an empty directory."
     )

@@ -5,15 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+from PIL import Image
+from rich.color import Color
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
+from rich.style import Style
 from rich.text import Text
 
 from .ranks import rank_of_ranks
+from .run import Run
 from .watcher import Moment, Watcher
 
+UPPER_HALF = "\u2580"  # the block whose lower half shows the background
 PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
@@ -69,6 +76,35 @@ class Terminal(Watcher):
     def stepped(self, moment: Moment) -> None:
         """A step was made: speed, time left, the distance, memory."""
         self._show("training", moment.drawn, moment.images, describe(moment))
+
+    def ended(self, run: Run, done: bool) -> None:
+        """Training is over: the picture, and what to do next."""
+        if not done:
+            self.say(f"Stopped and saved. To go on: poise train {run.path}")
+            return
+        samples = run.newest_samples()
+        if samples.is_file():
+            self.show(samples)
+        self.say(f"Done. See {samples}")
+        self.say(f"Draw more:   poise sample {run.path} -n 64")
+        self.say(f"Train on:    poise train {run.path} --images {2 * run.config.recipe.images}")
+
+    def show(self, path: Path) -> None:
+        """The first images of a grid, two pixels a character, where a terminal has the colours."""
+        self._rest()
+        if not self.out.is_terminal or self.out.color_system != "truecolor":
+            return
+        columns = min(self.out.width, 96)
+        with Image.open(path) as picture:
+            part = picture.convert("RGB").crop((0, 0, picture.width // 2, picture.height // 4))
+        rows = 2 * round(columns * part.height / part.width / 2)
+        pixels = np.asarray(part.resize((columns, rows), Image.Resampling.BOX))
+        for upper, lower in zip(pixels[::2].tolist(), pixels[1::2].tolist(), strict=True):
+            line = Text()
+            for above, below in zip(upper, lower, strict=True):
+                style = Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below))
+                line.append(UPPER_HALF, style)
+            self.out.print(line)
 
     def _show(self, what: str, done: int, of: int, text: str, *, force: bool = False) -> None:
         if self.out.is_terminal:
