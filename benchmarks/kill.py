@@ -30,13 +30,14 @@ from typing import Any
 import psutil
 import torch
 
-from poise.config import Chores, Config, Images, Recipe, recipe
+from poise.config import Chores, Config, Images, Recipe
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
 from poise.lines import read_lines
 from poise.methods import METHODS
 from poise.networks import MLP
+from poise.presets import recipe
 from poise.run import EVENTS, Run
 from poise.training import train
 from poise.watcher import Watcher

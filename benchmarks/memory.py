@@ -25,10 +25,11 @@ import numpy as np
 import psutil
 import torch
 
-from poise.config import Chores, Config, Images, recipe
+from poise.config import Chores, Config, Images
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
 from poise.methods import METHODS
+from poise.presets import recipe
 from poise.run import Run
 from poise.training import train
 from poise.watcher import Moment, Watcher

@@ -20,8 +20,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from poise.config import recipe
 from poise.data.options import PrepareOptions
+from poise.presets import recipe
 from poise.run import Run, is_run
 from poise.session import ResumeOptions, TrainOptions, resume, start
 from poise.training import train

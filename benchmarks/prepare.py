@@ -67,7 +67,7 @@ def bare(folder: Path) -> None:
     """What anyone would write first."""
     for path in folder.iterdir():
         with Image.open(path) as image:
-            image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 
 def bare_and_fast(folder: Path) -> None:
@@ -75,7 +75,8 @@ def bare_and_fast(folder: Path) -> None:
     for path in folder.iterdir():
         with Image.open(path) as image:
             image.draft("RGB", (3 * SIDE, 3 * SIDE))
-            image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+            small = image.convert("RGB")
+            np.asarray(small.resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0))
 
 
 def ours(folder: Path) -> None:

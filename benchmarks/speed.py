@@ -24,12 +24,13 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from poise.build import make_players
-from poise.config import Config, Images, recipe
+from poise.config import Config, Images
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
 from poise.data.reals import Reals
 from poise.keeper import Keeper
 from poise.methods import METHODS
+from poise.presets import recipe
 from poise.run import Run
 from poise.size import Size, parse_size
 from poise.training import play

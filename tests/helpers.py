@@ -27,12 +27,13 @@ from torch import Tensor
 
 from poise import session
 from poise.cli import main
-from poise.config import Chores, Config, Images, Recipe, recipe
+from poise.config import Chores, Config, Images, Recipe
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
 from poise.networks import MLP
 from poise.optim import Adam, RMSProp
+from poise.presets import recipe
 from poise.run import Run
 from poise.training import train
 from poise.watcher import Watcher

@@ -23,12 +23,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from poise.checkpoints import FACTS, TENSORS, Checkpoints, Damaged
+from poise.data.prepared import Prepared
 from poise.errors import PoiseError, RunError, TrainingFailed
 from poise.generator import load
 from poise.run import Run
 from poise.training import train
 
-from .helpers import Process, Told, bits, go_on, last_bits, poise, tree
+from .helpers import Process, Told, bits, go_on, last_bits, poise, tiny, trained_run, tree
 
 Crash = Callable[[FrameType, BuiltinFunctionType], None]
 
@@ -384,12 +385,24 @@ def test_other_names_among_the_checkpoints_do_no_harm(two: Checkpoints, name: st
     assert newest.drawn == 200
 
 
+def test_a_checkpoint_of_another_run_is_refused_also_where_its_shapes_are_the_same(
+    shapes: Prepared, trained: Run, tmp_path: Path
+) -> None:
+    other = trained_run(tmp_path / "other", tiny(shapes, seed=5))
+    newest = trained.checkpoints.drawn()[-1]
+    path = shutil.copytree(trained.path, tmp_path / "run")
+    shutil.rmtree(path / "checkpoints")
+    shutil.copytree(other.path / "checkpoints", path / "checkpoints")
+    with pytest.raises(RunError, match=f"checkpoint {newest} of .* is of a run with other options"):
+        train(Run.open(path), Told())
+
+
 def test_a_checkpoint_of_other_networks_is_refused_in_words(trained: Run, tmp_path: Path) -> None:
     path = shutil.copytree(trained.path, tmp_path / "run")
     run = Run.open(path)
     newest = run.checkpoints.drawn()[-1]
     shutil.rmtree(path / "checkpoints")
-    run.checkpoints.save(newest, tensors(newest), {})
+    run.checkpoints.save(newest, tensors(newest), {"run": run.config.identity})
     with pytest.raises(PoiseError, match="of other networks"):
         train(run, Told())
     assert poise("sample", path) == 2

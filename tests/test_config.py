@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from poise.config import PRESETS, Chores, Config, config_from_json, pick, recipe
+from poise.config import Chores, Config, config_from_json, pick
 from poise.errors import OptionError, RunError
 from poise.methods import METHODS
+from poise.presets import PRESETS, recipe
 
 from .small import small_config
 

@@ -119,7 +119,7 @@ def test_asked_to_stop_at_any_moment_it_saves_says_how_to_go_on_and_goes_on_the_
         process = training(run.path)
         time.sleep(chance.uniform(0, 0.1))
         asked = time.monotonic()
-        process.kill(chance.choice((signal.SIGINT, signal.SIGTERM)))
+        process.kill(chance.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)))
         code, output = process.wait()
         assert code == 0, output
         assert "Traceback" not in output

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from poise.build import make_players
+from poise.errors import RunError
 from poise.players import Players
 from poise.training import play
 
@@ -85,7 +86,7 @@ def test_the_average_follows_running_statistics_and_copies_counts() -> None:
 def test_a_state_of_other_networks_is_refused() -> None:
     state = copy.deepcopy(players().state())
     other = make_players(small_config(network="resnet"))
-    with pytest.raises(ValueError, match="the checkpoint is of other networks"):
+    with pytest.raises(RunError, match="the checkpoint is of other networks"):
         other.load(state)
 
 

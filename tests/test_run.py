@@ -343,7 +343,7 @@ def test_runs_without_a_name_are_numbered_and_leave_the_others_alone(
     before: dict[str, str] = {}
     for number in (1, 2):
         assert poise("train", shapes.path, *TINY_WORDS) == 0
-        assert (tmp_path / f"runs/{shapes.path.name}-wgan-gp-{number}").is_dir()
+        assert (tmp_path / f"runs/{shapes.path.stem}-wgan-gp-{number}").is_dir()
         after = tree(tmp_path)
         assert before.items() <= after.items()
         before = after

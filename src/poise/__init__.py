@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import train as train
     from .config import Recipe as Recipe
-    from .config import recipe as recipe
     from .data.options import PrepareOptions as PrepareOptions
     from .data.prepare import prepare as prepare
     from .data.prepared import Prepared as Prepared
@@ -40,13 +39,14 @@ if TYPE_CHECKING:
     from .optim import RMSProp as RMSProp
     from .players import Players as Players
     from .players import descend as descend
+    from .presets import recipe as recipe
     from .watcher import Watcher as Watcher
 
 __version__ = "0.1.0"
 
 _HOME = {
     "api": ["train"],
-    "config": ["Recipe", "recipe"],
+    "config": ["Recipe"],
     "data.options": ["PrepareOptions"],
     "data.prepare": ["prepare"],
     "data.prepared": ["Prepared"],
@@ -64,6 +64,7 @@ _HOME = {
     "networks": ["DCGAN", "MLP", "ResNet"],
     "optim": ["Adam", "OptimisticAdam", "OptimisticSGD", "RMSProp", "SGD"],
     "players": ["Players", "descend"],
+    "presets": ["recipe"],
     "watcher": ["Watcher"],
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from . import session
-from .config import Chores, Recipe, name_of, recipe
+from .config import Chores, Recipe, name_of
 from .data.options import PrepareOptions
 from .errors import unknown
 from .generator import Generator, load
 from .methods import METHODS
 from .players import Method
+from .presets import recipe
 from .run import is_run
 from .session import ResumeOptions, TrainOptions
 from .training import train as train_run

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import Positional, arg
 
-from .config import Config, recipe
+from .config import Config
 from .data.options import PrepareOptions
 from .data.prepare import prepare
 from .data.prepared import Prepared, is_prepared
@@ -21,6 +21,7 @@ from .generator import load
 from .machine import duration, peak_memory, with_threads
 from .options import DEFAULT_METHOD, Asked, refuse_unknown
 from .pictures import grid, png, to_uint8
+from .presets import recipe
 from .run import sample_path
 from .session import TrainOptions, planned, prepared_path, with_images
 from .watcher import Watcher
@@ -78,6 +79,8 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     generator = load(asked.run, device=asked.device, warn=warn)
     images = to_uint8(generator.sample(asked.n, seed=asked.seed))
     out = asked.out or sample_path(Path(asked.run), generator.drawn, asked.n, asked.seed)
+    if not asked.out and not asked.grid:
+        out = out.with_suffix("")
     if asked.grid and (asked.out is None or out.suffix.lower() == ".png"):
         # The run's own file of this name holds the same picture: only a person's is spared.
         files = {out: png(grid(images), at_least=512)}

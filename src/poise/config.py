@@ -7,6 +7,8 @@ objects and back.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
@@ -14,9 +16,9 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from .data.options import PrepareOptions
 from .errors import OptionError, PoiseError, RunError, unknown
-from .methods import GAN, METHODS, WGAN, WGANGP
-from .networks import DCGAN, MLP, NETWORKS, Networks, ResNet
-from .optim import OPTIMIZERS, Adam, Move, RMSProp
+from .methods import METHODS
+from .networks import NETWORKS, Networks
+from .optim import OPTIMIZERS, Move
 from .players import Method
 from .size import Size, parse_size
 
@@ -90,6 +92,15 @@ class Config:
         if not -(2**63) <= self.seed < 2**63:
             raise OptionError(f"--seed is a number of 64 bits, got {self.seed}.")
 
+    @property
+    def identity(self) -> str:
+        """A digest of all that its weights depend on, but for its length, threads and device."""
+        plain = self.to_json()
+        plain["recipe"].pop("images")
+        fixed = [plain["recipe"], self.data.fingerprint, str(self.data.size), self.data.mirror]
+        text = json.dumps([*fixed, self.seed, self.average], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, with every object by its name."""
         plain = dataclasses.asdict(self)
@@ -131,7 +142,7 @@ def config_from_json(plain: Mapping[str, Any]) -> Config:
         return _built(Config, rest | {"chores": _built(Chores, plain["chores"])})
     except PoiseError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OptionError) as error:
         raise RunError(f"config.json is not a configuration of Poise: {error!r}.") from error
 
 
@@ -183,64 +194,3 @@ def name_of(chosen: object, table: Mapping[str, type[Any]]) -> str:
         f"{type(chosen).__name__} has no name that config.json could hold. There are: "
         f"{', '.join(table)}. A method of your own plays by poise.training.play."
     )
-
-
-# Presets with each paper's numbers; "default" gives a picture in minutes on a laptop's CPU.
-# Measured: docs/log.md.
-PRESETS: dict[str, dict[str, Recipe]] = {
-    "gan": {
-        "default": Recipe(
-            GAN(), DCGAN(width=0.5), Adam(2e-4, beta1=0.5, beta2=0.999), images=250_000
-        ),
-        # DCGAN, section 4: batch 128, Adam 2e-4, beta1 .5.
-        "paper": Recipe(
-            GAN(batch=128), DCGAN(latent=100), Adam(2e-4, beta1=0.5, beta2=0.999), images=5_000_000
-        ),
-    },
-    "wgan": {
-        "default": Recipe(
-            WGAN(batch=32, n_critic=3), DCGAN(width=0.5), RMSProp(2e-4), images=300_000
-        ),
-        # Algorithm 1 and the authors' code.
-        "paper": Recipe(WGAN(thorough=True), DCGAN(latent=100), RMSProp(5e-5), images=50_000_000),
-        # Figure 3, left: an MLP generator with 4 hidden layers of 512.
-        "mlp": Recipe(WGAN(thorough=True), MLP(latent=100), RMSProp(5e-5), images=50_000_000),
-    },
-    "wgan-gp": {
-        "default": Recipe(
-            WGANGP(batch=32, n_critic=2),
-            DCGAN(width=0.5, critic_norm="none"),
-            Adam(3e-4, beta1=0.0, beta2=0.9),
-            images=200_000,
-        ),
-        # Algorithm 1 with the authors' 64x64 ResNet: 200,000 generator updates.
-        "paper": Recipe(WGANGP(), ResNet(), Adam(1e-4), images=64_000_000),
-        "mnist": Recipe(
-            WGANGP(batch=50), DCGAN(critic_norm="none"), Adam(1e-4, beta1=0.5), images=50_000_000
-        ),
-        "cifar-dcgan": Recipe(
-            WGANGP(), DCGAN(width=2, critic_norm="none"), Adam(1e-4, beta1=0.5), images=64_000_000
-        ),
-        # The authors' generator batch is 128; here both players take 64.
-        "cifar-resnet": Recipe(
-            WGANGP(),
-            ResNet(width=2, critic_norm="none"),
-            Adam(2e-4, decay=32_000_000),
-            images=32_000_000,
-        ),
-    },
-}
-
-
-def recipe(method: str, preset: str = "default") -> Recipe:
-    """The recipe of a method by the preset's name.
-
-    Raises:
-        OptionError: no such method or preset; says the nearest.
-    """
-    presets = PRESETS.get(method)
-    if presets is None:
-        raise unknown("method", method, PRESETS)
-    if preset not in presets:
-        raise unknown(f"preset of {method}", preset, presets)
-    return presets[preset]

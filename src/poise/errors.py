@@ -2,7 +2,7 @@
 
     PoiseError                      exit 1: it failed, and the message says how and what to do
     +-- TrainingFailed              losses, weights or the disk gave way; what was saved is whole
-    +-- InputError (ValueError)     exit 2: what was given cannot be used; nothing was changed
+    +-- InputError                  exit 2: what was given cannot be used; nothing was changed
         +-- DataError               images, folders, archives, prepared sets
         +-- OptionError             options, methods, sizes
         +-- RunError                a run directory: locked, of a newer version, with no checkpoint
@@ -26,8 +26,11 @@ class TrainingFailed(PoiseError):
     """Training could not go on. What was saved before is whole."""
 
 
-class InputError(PoiseError, ValueError):
-    """What the user gave cannot be used."""
+class InputError(PoiseError):
+    """What the user gave cannot be used.
+
+    No ValueError: the parser of the command line would catch that and put a frame around it.
+    """
 
     exit_code = 2
 

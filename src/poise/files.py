@@ -60,5 +60,6 @@ def sha256_of(path: Path) -> str:
 
 
 def free_space(path: Path) -> int:
-    """Bytes that may still be written where `path` is."""
-    return shutil.disk_usage(path).free
+    """Bytes that may still be written where `path` is, or will be."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    return shutil.disk_usage(there).free

@@ -85,6 +85,11 @@ class Keeper:
         wait_for_all()
         checkpoint = self.run.checkpoints.newest(self._fell_back)
         if checkpoint:
+            if checkpoint.facts.get("run") != self.run.config.identity:
+                raise RunError(
+                    f"checkpoint {checkpoint.drawn:,} of {self.run.path} is of a run with other "
+                    "options or images. Move it away, or bring back the run's own config.json."
+                )
             tensors = checkpoint.tensors
             self.players.load({k: v for k, v in tensors.items() if not k.startswith("meter")})
             self.meter.load(tensors, self.players.device)
@@ -155,7 +160,11 @@ class Keeper:
     def _save(self) -> None:
         drawn, chores = self.reals.drawn, self.run.config.chores
         self.run.sync_log()
-        facts = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+        facts = {
+            "run": self.run.config.identity,
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+        }
         path = self.run.checkpoints.save(drawn, self.players.state() | self.meter.state(), facts)
         self.saved, self._full = drawn, False
         self.run.checkpoints.prune(chores.keep, chores.milestone_every)

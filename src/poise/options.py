@@ -15,11 +15,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 import tyro
 from tyro.conf import Positional, arg
 
-from .config import PRESETS, Recipe, name_of, pick, recipe
+from .config import Recipe, name_of, pick
 from .errors import OptionError, unknown
 from .methods import METHODS
 from .networks import NETWORKS
 from .optim import OPTIMIZERS
+from .presets import PRESETS, recipe
 from .run import is_run
 from .session import ResumeOptions, TrainOptions
 

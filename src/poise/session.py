@@ -54,7 +54,6 @@ class ResumeOptions:
     sample_every: int | None = None  # images
     save_every: int | None = None  # images
     keep: int | None = None  # newest checkpoints kept
-    milestone_every: int | None = None  # images
     threads: int | None = None  # of the CPU; another number than the run's changes the last bits
     device: str | None = None  # another than the run's changes the last bits
 
@@ -83,7 +82,7 @@ def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) 
     config = planned(source, recipe, options)
     if options.out:
         Run.refuse_taken(options.out)
-    watcher.say(f"Preparing {source} at {config.data.size} ...")
+    watcher.say(f"Preparing {source} ...")
     prepared = prepare(
         source, Path(config.data.prepared), config.data.options, progress=watcher.prepared
     )
@@ -92,6 +91,7 @@ def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) 
     config, speeds = with_threads(config, options.threads)
     say_speeds(watcher, config, speeds)
     path = options.out or next_name(Path("runs"), _stem(source, config))
+    check_space(config, path)
     return Run.create(path, config)
 
 
@@ -119,7 +119,7 @@ def reals_of(run: Run, device: str, watcher: Watcher, rank: int, ranks: int) -> 
         InputError: they changed or are gone, or the disk has no room for checkpoints.
     """
     config = run.config
-    _check_space(run)
+    check_space(config, run.path)
     return Reals(
         _same_images(config.data, watcher),
         seed=config.seed,
@@ -173,18 +173,21 @@ def _same_images(data: Images, watcher: Watcher) -> Prepared:
     return prepared
 
 
-def _check_space(run: Run) -> None:
-    """Refuse when the disk cannot hold three checkpoints and some samples."""
-    config = run.config
+def check_space(config: Config, path: Path) -> None:
+    """Refuse when the disk cannot hold three checkpoints of the run at `path`.
+
+    Raises:
+        RunError: it says how much there is, and how much they take.
+    """
     with torch.device("meta"):
         networks, shape = config.recipe.networks, (config.data.size, config.data.channels)
         both = (networks.generator(*shape), networks.critic(*shape))
     numbers = sum(p.numel() for network in both for p in network.parameters())
     needed = 3 * 4 * numbers * 4  # checkpoints x (weights, average, two moments) x bytes
-    free = free_space(run.path)
+    free = free_space(path)
     if free < needed:
         raise RunError(
-            f"{run.path} has {free / 1e6:.0f} MB free, and its checkpoints take about "
+            f"{path} has {free / 1e6:.0f} MB free, and its checkpoints take about "
             f"{needed / 1e6:.0f} MB. Free some space or give another --out."
         )
 
@@ -206,7 +209,8 @@ def _stem(source: str, config: Config) -> str:
 
 def _word(source: str) -> str:
     """The source's name as part of a directory's name: letters, digits, dots and dashes."""
-    name = Path(source).name if Path(source).is_dir() else Path(source).stem
+    whole = Path(source).is_dir() and Path(source).suffix != ".poise"
+    name = Path(source).name if whole else Path(source).stem
     if Path(source).exists() and not name:
         name = Path(source).resolve().name
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "images"

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from poise.data.decode import Pixels
+from poise.data.decode import Fitted, Pixels, View
+from poise.data.sources import Source
+from poise.size import Size
 
 
 def pixels(height: int, width: int, channels: int = 3, seed: int = 0) -> Pixels:
@@ -72,3 +75,17 @@ def tree(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def same_size(image: Image.Image, channels: int = 3) -> View:
+    return View(Size(image.height, image.width), channels, background=(255, 255, 255))
+
+
+def difference(fitted: Fitted, expected: NDArray[np.uint8]) -> float:
+    """Mean over all pixels, in 255ths."""
+    return float(np.abs(fitted.pixels.astype(int) - expected.astype(int)).mean())
+
+
+def listed(source: Source) -> dict[str, str]:
+    """The reason for each name; "" if it is used."""
+    return {entry.name: entry.refused for entry in source.entries()}

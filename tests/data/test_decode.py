@@ -1,39 +1,15 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-import warnings
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
-from poise.data.decode import (
-    Fitted,
-    Unusable,
-    View,
-    decode,
-    decode_png,
-    encode_png,
-    fit_pixels,
-    is_gray,
-)
-from poise.data.options import Fit
+from poise.data.decode import Unusable, View, decode, is_gray
 from poise.size import Size
 
-from .photos import encoded, header_of_png, photo, pixels
+from .photos import difference, encoded, photo, pixels, same_size
 
 # h height, w width, c channels
-
-
-def same_size(image: Image.Image, channels: int = 3) -> View:
-    return View(Size(image.height, image.width), channels, background=(255, 255, 255))
-
-
-def difference(fitted: Fitted, expected: NDArray[np.uint8]) -> float:
-    """Mean over all pixels, in 255ths."""
-    return float(np.abs(fitted.pixels.astype(int) - expected.astype(int)).mean())
 
 
 @pytest.mark.parametrize(
@@ -178,142 +154,6 @@ def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
     first, second = Image.new("RGB", (8, 8), "white"), Image.new("RGB", (8, 8), "black")
     data = encoded(first, kind, save_all=True, append_images=[second])
     assert (decode(data, View(Size(8, 8), 3)).pixels == 255).all()
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_a_cut_file_is_refused_or_whole_at_every_point(kind: str) -> None:
-    image = photo(16, 16)
-    data, view = encoded(image, kind), same_size(image)
-    whole = decode(data, view).pixels
-    reasons = []
-    for cut in range(len(data)):
-        try:
-            assert (decode(data[:cut], view).pixels == whole).all(), cut
-        except Unusable as error:
-            reasons.append(str(error))
-    assert all(reasons)
-    assert len(reasons) >= len(data) - 24  # what may go is checksums and the mark of the end
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF"])
-def test_flipped_bytes_never_raise_anything_but_a_reason(kind: str) -> None:
-    rng = np.random.default_rng(0)
-    image = photo(16, 16)
-    data = np.frombuffer(encoded(image, kind), np.uint8)
-    reasons = []
-    for _ in range(300):
-        damaged = data.copy()
-        places = rng.integers(0, len(data), 4)
-        damaged[places] = rng.integers(0, 256, 4)
-        try:
-            decode(damaged.tobytes(), same_size(image))
-        except Unusable as error:
-            reasons.append(str(error))
-    assert reasons
-    assert all(reasons)
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"", "empty: the file has 0 bytes"),
-        (b"hello, I am text\n" * 9, "not an image that Poise reads"),
-        (b"%PDF-1.7\n" * 9, "not an image that Poise reads"),
-        (encoded(photo(), "JPEG")[:500], "truncated: "),
-        (encoded(photo(), "PPM"), "not an image that Poise reads"),
-    ],
-)
-def test_a_reason_is_given_in_words(data: bytes, reason: str) -> None:
-    with pytest.raises(Unusable, match=reason):
-        decode(data, View(Size(8, 8), 3))
-
-
-@pytest.mark.parametrize("side", [8_300, 10_000, 12_000, 20_000, 60_000])
-def test_a_bomb_is_refused_by_its_header(side: int) -> None:
-    with pytest.raises(Unusable, match=r"too large: .*megapixels, the limit is 64"):
-        decode(header_of_png(side, side), View(Size(8, 8), 3))
-
-
-def test_a_bomb_takes_no_memory_and_no_time() -> None:
-    program = f"""
-import time
-from pathlib import Path
-from poise.data.decode import *
-from poise.size import Size
-def peak():  # MB; ru_maxrss would begin with what the parent held
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-view = View(Size(8, 8), 3)
-decode({encoded(photo())!r}, view)
-before, start = peak(), time.perf_counter()
-try: decode({header_of_png(20_000, 20_000)!r}, view)
-except Unusable: print(peak() - before, time.perf_counter() - start)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    megabytes, seconds = map(float, done.stdout.split())
-    assert megabytes < 50
-    assert seconds < 0.2
-
-
-def test_the_users_own_warnings_stay_as_they_are() -> None:
-    limit, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
-    decode(encoded(photo()), View(Size(8, 8), 3))
-    assert limit == Image.MAX_IMAGE_PIXELS
-    assert filters == list(warnings.filters)
-
-
-@pytest.mark.parametrize(("height", "width"), [(40, 100), (100, 40), (40, 40), (10, 20), (7, 300)])
-def test_a_crop_is_the_largest_centred_part_of_the_shape(height: int, width: int) -> None:
-    image = photo(height, width)
-    fitted = decode(encoded(image), View(Size(16, 32), 3))
-    left, top, right, bottom = fitted.box
-    assert (right - left) / (bottom - top) == pytest.approx(2)
-    assert right - left == pytest.approx(min(width, 2 * height))
-    assert left + right == pytest.approx(width)
-    assert top + bottom == pytest.approx(height)
-    plain = image.resize((32, 16), Image.Resampling.LANCZOS, fitted.box)
-    assert difference(fitted, np.asarray(plain)) < 1
-
-
-def test_padding_shows_the_whole_image_between_bars_of_the_background() -> None:
-    view = View(Size(16, 16), 3, "pad", (1, 2, 3))
-    fitted = decode(encoded(Image.new("RGB", (40, 20), "white")), view)
-    assert (fitted.pixels[4:12] == 255).all()
-    assert (fitted.pixels[:4] == (1, 2, 3)).all()
-    assert (fitted.pixels[12:] == (1, 2, 3)).all()
-    assert fitted.box == (0, 0, 40, 20)
-
-
-def test_stretching_shows_the_whole_image_and_fills_the_size() -> None:
-    image = photo(20, 40)
-    fitted = decode(encoded(image), View(Size(16, 16), 3, "stretch"))
-    plain = np.asarray(image.resize((16, 16), Image.Resampling.LANCZOS))
-    assert difference(fitted, plain) < 1
-
-
-@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
-def test_decoding_a_jpeg_at_a_fraction_changes_next_to_nothing(fit: Fit) -> None:
-    image = photo(900, 1300)
-    view = View(Size(32, 32), 3, fit)
-    fast = decode(encoded(image, "JPEG", quality=95), view)
-    slow = decode(encoded(image, "PNG"), view)
-    assert fast._replace(pixels=slow.pixels) == slow
-    assert difference(fast, slow.pixels) < 1
-
-
-def test_a_tiny_image_is_enlarged_and_says_so() -> None:
-    fitted = decode(encoded(Image.new("RGB", (1, 1), "red")), View(Size(8, 8), 3))
-    assert (fitted.pixels == (255, 0, 0)).all()
-    assert fitted.scale == 8
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_pixels_of_the_wanted_size_are_kept_to_the_bit(channels: int) -> None:
-    x = pixels(16, 24, channels)
-    assert (fit_pixels(x, View(Size(16, 24), channels)).pixels == x).all()
-    assert (decode_png(encode_png(x)) == x).all()
 
 
 def test_gray_is_told_by_pixels_not_by_mode() -> None:

@@ -41,7 +41,8 @@ def photos(tmp_path: Path) -> Path:
 
 def test_a_folder_of_mixed_images_needs_no_option(photos: Path, tmp_path: Path) -> None:
     prepared = prepare(photos, tmp_path / "a.poise", PrepareOptions())
-    assert (prepared.size, prepared.channels, len(prepared)) == ((64, 64), 3, 20)
+    want = PrepareOptions().target, 3, 20
+    assert (prepared.size, prepared.channels, len(prepared)) == want
     assert "Found 20, used 20, skipped 0." in prepared.report
 
 

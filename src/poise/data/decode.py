@@ -10,6 +10,8 @@ import io
 import math
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -69,18 +71,30 @@ def decode(data: bytes, view: View) -> Fitted:
     Raises:
         Unusable: not an image, truncated, too large.
     """
+    with silence():
+        return decode_in_silence(data, view)
+
+
+def decode_in_silence(data: bytes, view: View) -> Fitted:
+    """The same for one who keeps `silence` over many images."""
     if not data:
         raise Unusable("empty: the file has 0 bytes")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _fit_file(image, view)
+    except Unusable:
+        raise
+    except Exception as error:
+        raise Unusable(_in_words(error)) from error
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """What PIL needs to decode as we want it; not free, so a shard is decoded in one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PIL warns of odd metadata, which we do not use
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _fit_file(image, view)
-        except Unusable:
-            raise
-        except Exception as error:
-            raise Unusable(_in_words(error)) from error
+        yield
 
 
 def fit_pixels(pixels: Pixels, view: View) -> Fitted:
@@ -126,11 +140,11 @@ def _orientation(image: Image.Image) -> int:
 def _fit(image: Image.Image, original: Size, view: View) -> Fitted:
     """`image` shows all of `original`, at that size or smaller."""
     box, inner, scale = _placement(original, view)
+    small, wanted = _plain(image), (inner.width, inner.height)
     across, down = image.width / original.width, image.height / original.height
     part = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
-    small = _plain(image).resize(
-        (inner.width, inner.height), Image.Resampling.LANCZOS, part, REDUCING_GAP
-    )
+    if image.size != wanted or part != (0, 0, *wanted):  # PIL would copy
+        small = small.resize(wanted, Image.Resampling.LANCZOS, part, REDUCING_GAP)
     return Fitted(_pixels(small, view), original, box, scale)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ class Folder(Source):
     def read(self, name: str) -> bytes:
         """The bytes of the file."""
         try:
-            return (self.path / name).read_bytes()
+            with io.FileIO(f"{self.path}/{name}") as file:  # 3 us less than read_bytes
+                return file.readall()
         except OSError as error:
             raise Unusable(f"cannot be read: {error.strerror}") from error
 

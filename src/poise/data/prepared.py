@@ -6,9 +6,10 @@ n images, h height, w width, c channels.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,6 @@ class Prepared:
         self._starts = self._ends - counts
         held = np.load(path / "held_out.npy", allow_pickle=False)
         self.held_out: Indices = held
-        self.training: Indices = np.setdiff1d(np.arange(len(self)), held, assume_unique=True)
         self._shard = lru_cache(maxsize=OPEN_SHARDS)(self._open_shard)
 
     @classmethod
@@ -69,6 +69,13 @@ class Prepared:
 
     def __len__(self) -> int:
         return int(self._manifest["images"])
+
+    @cached_property
+    def training(self) -> Indices:
+        """The numbers of all others; 8 bytes an image, so made when it is asked for."""
+        kept = np.ones(len(self), np.bool_)
+        kept[self.held_out] = False
+        return np.flatnonzero(kept)
 
     @property
     def report(self) -> str:
@@ -127,7 +134,10 @@ def write_manifest(folder: Path, facts: dict[str, Any], files: Sequence[Written]
     fingerprint = hashlib.sha256("".join(pixels).encode()).hexdigest()
     content = {"format": FORMAT, "fingerprint": fingerprint, **facts, "files": listed}
     content["checksum"] = _checksum(content)
-    write_atomically(folder / MANIFEST, json.dumps(content, indent=1).encode())
+    text = io.BytesIO()
+    for piece in json.JSONEncoder(indent=1).iterencode(content):  # dumps would list all pieces
+        text.write(piece.encode())
+    write_atomically(folder / MANIFEST, text.getvalue())
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

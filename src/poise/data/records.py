@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .decode import Box
 from .shards import Written
 
 
@@ -15,7 +14,7 @@ class Record(NamedTuple):
     sha256: str  # of the file's bytes
     height: int  # of the original
     width: int
-    box: Box  # of the original, that is shown
+    box: str  # of the original, that is shown: left, top, right, bottom as JSON
     scale: float  # over 1: enlarged
     kept: float  # share of the original's pixels in the box
 

@@ -14,9 +14,8 @@ FEW = 1_000  # images; below it a generator tends to repeat them
 LISTED = 20  # skipped files named in the report; the rest is in skipped.jsonl
 
 
-def too_few(label: str, plan: Plan) -> str:
+def too_few(label: str, plan: Plan, facts: Measures) -> str:
     """The sentence for a source that does not hold two different images."""
-    facts = plan.measure()
     what = "different images" if facts.used > facts.different else "usable images"
     found = (
         f"{label} has too few {what}: found {facts.found:,} "
@@ -27,9 +26,11 @@ def too_few(label: str, plan: Plan) -> str:
     return "\n".join([found, *reasons])
 
 
-def lines(label: str, plan: Plan, options: PrepareOptions, held: int) -> Iterator[str]:
+def lines(
+    label: str, plan: Plan, facts: Measures, options: PrepareOptions, held: int
+) -> Iterator[str]:
     """The report, line by line."""
-    facts, size, channels = plan.measure(), options.target, plan.get("channels")
+    size, channels = options.target, plan.get("channels")
     kind = {1: "gray", 3: "colour", 4: "colour with alpha"}[channels]
     yield f"Prepared {label} at {size} (height x width), {kind}, fit by {options.fit}."
     yield f"Found {facts.found:,}, used {facts.used:,}, skipped {facts.skipped:,}."

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ..size import Size
@@ -22,6 +24,7 @@ from .decode import Pixels, decode_png, encode_png
 RAW_SIDE = 256  # pixels, longer side; above, an image takes megabytes and reads less often
 SHARD_IMAGES = 128, 256  # fewest and most: what a worker holds must not grow with the set
 SHARD_BYTES = 64 * 2**20  # of pixels in the largest level; bounds what a worker holds
+LINES_AT_ONCE = 100
 
 
 class Written(NamedTuple):
@@ -46,9 +49,14 @@ def is_raw(level: Size) -> bool:
 
 def halved(images: Pixels) -> Pixels:
     """The level below, [n, h / 2, w / 2, c]: each pixel the mean of 2x2, a half rounded up."""
-    rows = images[:, 0::2].astype(np.uint16) + images[:, 1::2]
-    below: Pixels = ((rows[:, :, 0::2] + rows[:, :, 1::2] + 2) >> 2).astype(np.uint8)
-    return below
+    n, h, w, c = images.shape
+    rows = np.add(images[:, 0::2], images[:, 1::2], dtype=np.uint16).reshape(-1, 2, c)
+    means = np.empty((len(rows), c), np.uint16)
+    for channel in range(c):  # one long loop each: 3 times as fast as inner loops of length c
+        np.add(rows[:, 0, channel], rows[:, 1, channel], out=means[:, channel])
+    means += 2
+    means >>= 2
+    return means.astype(np.uint8).reshape(n, h // 2, w // 2, c)
 
 
 def write_shard(folder: Path, shard: int, images: Pixels, levels: Sequence[Size]) -> list[Written]:
@@ -78,15 +86,16 @@ def _write_packed(folder: Path, stem: str, images: Pixels) -> list[Written]:
 def write_array(folder: Path, path: str, array: NDArray[Any]) -> Written:
     """An `.npy` file, whole or not at all."""
     with _whole(folder, path) as (file, written):
-        np.save(file, array, allow_pickle=False)
+        npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
+        file.write(array.reshape(-1).view(np.uint8).data)  # np.save would copy it first
     return written[0]
 
 
 def write_lines(folder: Path, path: str, lines: Iterator[str]) -> Written:
     """A text file, whole or not at all; bytes of names that are not text are escaped."""
     with _whole(folder, path) as (file, written):
-        for line in lines:
-            file.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+        while some := list(islice(lines, LINES_AT_ONCE)):
+            file.write("\n".join([*some, ""]).encode("utf-8", "backslashreplace"))
     return written[0]
 
 
@@ -96,7 +105,8 @@ class _Hashed:
     def __init__(self, file: Any) -> None:
         self._file, self.sha256, self.size = file, hashlib.sha256(), 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
+        """`data` is bytes, or a view of them: its length is in bytes."""
         self._file.write(data)
         self.sha256.update(data)
         self.size += len(data)

@@ -82,7 +82,7 @@ class Indexed(Source):
 
 def is_hidden(path: str) -> bool:
     """Whether any part of the path starts with a dot (or is macOS's shadow of a zip)."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
+    return "/." in f"/{path}" or "/__MACOSX/" in f"/{path}/"
 
 
 def printable(name: str) -> str:

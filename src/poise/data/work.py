@@ -7,6 +7,7 @@ time, but neither a hang nor an image.
 from __future__ import annotations
 
 import hashlib
+import json
 import multiprocessing
 import os
 import signal
@@ -25,7 +26,7 @@ import numpy as np
 
 from ..errors import PoiseError
 from ..size import levels_of
-from .decode import Fitted, Pixels, Unusable, View, decode, fit_pixels
+from .decode import Fitted, Pixels, Unusable, View, decode_in_silence, fit_pixels, silence
 from .records import Made, Record, Refusal
 from .shards import Written, write_shard
 from .sources import Source
@@ -56,14 +57,15 @@ class Work:
         images: Pixels = np.empty(shape, np.uint8)
         records: list[Record] = []
         refusals: list[Refusal] = []
-        for position, name in enumerate(task.names, task.start):
-            try:
-                sha256, fitted = self._fit(name)
-            except Unusable as error:
-                refusals.append(Refusal(name, str(error)))
-                continue
-            images[len(records)] = fitted.pixels
-            records.append(_record(position, sha256, fitted))
+        with silence():
+            for position, name in enumerate(task.names, task.start):
+                try:
+                    sha256, fitted = self._fit(name)
+                except Unusable as error:
+                    refusals.append(Refusal(name, str(error)))
+                    continue
+                images[len(records)] = fitted.pixels
+                records.append(_record(position, sha256, fitted))
         files: list[Written] = []
         if records:
             levels = levels_of(self.view.size)
@@ -73,7 +75,7 @@ class Work:
     def _fit(self, name: str) -> tuple[str, Fitted]:
         data = self.source.read(name)
         if isinstance(data, bytes):
-            return hashlib.sha256(data).hexdigest(), decode(data, self.view)
+            return hashlib.sha256(data).hexdigest(), decode_in_silence(data, self.view)
         return hashlib.sha256(data.tobytes()).hexdigest(), fit_pixels(data, self.view)
 
 
@@ -81,8 +83,8 @@ def _record(position: int, sha256: str, fitted: Fitted) -> Record:
     height, width = fitted.original
     left, top, right, bottom = fitted.box
     kept = (right - left) * (bottom - top) / (height * width)
-    box = tuple(round(edge, 2) for edge in fitted.box)
-    return Record(position, sha256, height, width, box, fitted.scale, kept)  # type: ignore[arg-type]
+    box = json.dumps([round(edge, 2) for edge in fitted.box])
+    return Record(position, sha256, height, width, box, fitted.scale, kept)
 
 
 def run(
