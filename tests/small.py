@@ -14,7 +14,7 @@ from poise.data.options import PrepareOptions
 from poise.keeper import Meter
 from poise.methods import GAN, WGAN, WGANGP
 from poise.networks import DCGAN, MLP, Networks, ResNet
-from poise.optim import SGD, Adam, Move, Optimistic, OptimisticGradient, RMSProp
+from poise.optim import SGD, Adam, Move, OptimisticAdam, OptimisticSGD, RMSProp
 from poise.players import Method, Players
 from poise.size import Size
 from poise.training import play
@@ -36,8 +36,8 @@ SMALL_MOVES: dict[str, Move] = {
     "sgd": SGD(1e-3),
     "rmsprop": RMSProp(1e-3),
     "adam": Adam(1e-3, decay=10_000),
-    "optimistic-sgd": OptimisticGradient(1e-3),
-    "optimistic-adam": Optimistic(1e-3),
+    "optimistic-sgd": OptimisticSGD(1e-3),
+    "optimistic-adam": OptimisticAdam(1e-3),
 }
 
 

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from poise import optimistic
 from poise.errors import OptionError
 from poise.optim import (
     OPTIMIZERS,
     SGD,
     Adam,
-    OptimisticAdam,
-    OptimisticSGD,
     RMSProp,
     rate_after,
 )
@@ -40,7 +39,7 @@ def test_optimistic_sgd_is_twice_the_gradient_less_the_last_one() -> None:
     w, last = 1.0, 0.0
     for g in GRADIENTS:
         w, last = w - 2 * 0.1 * g + 0.1 * last, g
-    assert moved(lambda p: OptimisticSGD(p, 0.1)) == pytest.approx(w, abs=1e-12)
+    assert moved(lambda p: optimistic.SGD(p, 0.1)) == pytest.approx(w, abs=1e-12)
 
 
 def test_optimistic_adam_is_the_papers_one_step_form() -> None:
@@ -50,20 +49,20 @@ def test_optimistic_adam_is_the_papers_one_step_form() -> None:
         m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
         u = (m / (1 - b1**t)) / (math.sqrt(v / (1 - b2**t)) + eps)
         w, last = w - 2 * lr * u + lr * last, u
-    got = moved(lambda p: OptimisticAdam(p, lr, (b1, b2), eps))
+    got = moved(lambda p: optimistic.Adam(p, lr, (b1, b2), eps))
     assert got == pytest.approx(w, abs=1e-12)
 
 
 def test_a_parameter_without_a_gradient_stays_and_counts_its_own_steps() -> None:
     early, late = (nn.Parameter(torch.ones(1)) for _ in range(2))
-    optimizer = OptimisticAdam([early, late], 0.1)
+    optimizer = optimistic.Adam([early, late], 0.1)
     for i in range(3):
         early.grad = torch.ones(1)
         late.grad = torch.ones(1) if i == 2 else None
         optimizer.step()
     alone = nn.Parameter(torch.ones(1))
     alone.grad = torch.ones(1)
-    OptimisticAdam([alone], 0.1).step()
+    optimistic.Adam([alone], 0.1).step()
     assert torch.equal(late, alone)
 
 
@@ -82,23 +81,23 @@ def test_on_the_bilinear_game_descent_spirals_out_and_optimism_converges_in_its_
     def plain(p: list[Tensor]) -> Optimizer:
         return torch.optim.SGD(p, 0.1)
 
-    def optimistic(p: list[Tensor]) -> Optimizer:
-        return OptimisticSGD(p, 0.1)
+    def hopeful(p: list[Tensor]) -> Optimizer:
+        return optimistic.SGD(p, 0.1)
 
     # Simultaneous descent multiplies the radius by sqrt(1 + eta^2) at each step, exactly.
     for steps in (100, 1000):
         want = math.sqrt(2) * (1 + 0.1**2) ** (steps / 2)
         assert radius_after(steps, plain) == pytest.approx(want, rel=1e-9)
-    assert radius_after(100, optimistic) == pytest.approx(0.864, abs=2e-3)
-    assert radius_after(1000, optimistic) == pytest.approx(0.0090, abs=2e-4)
-    assert radius_after(5000, optimistic) < 1e-9
+    assert radius_after(100, hopeful) == pytest.approx(0.864, abs=2e-3)
+    assert radius_after(1000, hopeful) == pytest.approx(0.0090, abs=2e-4)
+    assert radius_after(5000, hopeful) < 1e-9
 
 
 def test_optimistic_adam_ends_on_a_smaller_cycle_than_adam_without_momentum() -> None:
     adam = radius_after(3000, lambda p: torch.optim.Adam(p, 0.01, (0.0, 0.99)))
-    optimistic = radius_after(3000, lambda p: OptimisticAdam(p, 0.01, (0.0, 0.99)))
-    assert optimistic < adam / 3
-    assert optimistic > 1e-4  # no claim of convergence: it circles at about the rate
+    hopeful = radius_after(3000, lambda p: optimistic.Adam(p, 0.01, (0.0, 0.99)))
+    assert hopeful < adam / 3
+    assert hopeful > 1e-4  # no claim of convergence: it circles at about the rate
 
 
 def test_all_gradients_are_taken_before_anybody_moves() -> None:
