@@ -23,6 +23,8 @@ fmt: .venv/for-dev
 bench: .venv/for-dev ## the numbers of docs/benchmarks.md; wants a machine with nothing else to do
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/kill.py
 
 .venv/python: constraints.txt pyproject.toml
 	$(PYTHON) -m venv --clear .venv

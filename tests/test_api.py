@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,61 @@ def test_what_is_fixed_with_a_run_cannot_be_given_when_it_goes_on() -> None:
     assert set(vars(ResumeOptions())) >= {"images", "save_every", "threads", "device"}
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        ("log_every", 50.5, "log_every cannot be 50.5"),
+        ("images", "abc", "images cannot be 'abc'"),
+        ("images", 100.5, "images cannot be 100.5"),
+        ("optimizer", "adam", "optimizer cannot be 'adam'"),
+        ("networks", "mlp", "networks cannot be 'mlp'"),
+        ("data", poise.PrepareOptions(), 'no option called "data"'),
+        ("size", (8, 3), "a side must be 4 to 4096 pixels, got 8x3"),
+        ("threads", 100_000, "--threads must be 1 to 1024, got 100000"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_before_anything_is_made(
+    option: str, value: object, text: str
+) -> None:
+    with pytest.raises(poise.OptionError, match=text):
+        poise.train("shapes", **(QUICK | {option: value}))
+    assert not Path("runs").exists()
+
+
+def test_a_size_can_be_a_pair() -> None:
+    generator = poise.train("shapes", **(QUICK | {"size": (8, 16)}))
+    assert generator.sample(1).shape == (1, 3, 8, 16)
+
+
+def test_a_run_is_not_shortened_and_not_extended_past_the_end_of_its_rate() -> None:
+    poise.train("shapes", out="runs/a", **QUICK)
+    with pytest.raises(poise.OptionError, match="is trained on 256 images already; --images 100"):
+        poise.train("runs/a", images=100)
+    move = poise.Adam(1e-3, decay=300)
+    poise.train("shapes", out="runs/b", optimizer=move, **QUICK)
+    poise.train("runs/b", images=300)
+    with pytest.raises(poise.OptionError, match=r"falls to 0 at 300 images \(--decay\)"):
+        poise.train("runs/b", images=400)
+
+
+def test_a_signal_stops_and_saves_and_afterwards_means_what_it_meant() -> None:
+    def mine(*_: object) -> None:
+        raise AssertionError
+
+    class Impatient(poise.Watcher):
+        def stepped(self, moment: Any) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        generator = poise.train("shapes", watcher=Impatient(), out="runs/a", **QUICK)
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert generator.drawn == 64  # one step of two batches
+    assert poise.train("runs/a").drawn == 256
+
+
 def test_a_watcher_hears_of_the_images_the_speed_and_every_step() -> None:
     class Hearing(poise.Watcher):
         def __init__(self) -> None:
@@ -114,5 +170,8 @@ def test_loading_what_is_no_run_or_has_no_checkpoint_is_refused(tmp_path: Path) 
     for path in Run.open(Path("runs/a")).checkpoints.folder.iterdir():
         for file in path.iterdir():
             file.unlink()
-    with pytest.raises(poise.RunError, match="has no whole checkpoint"):
+    with (
+        pytest.warns(RuntimeWarning, match="is damaged"),
+        pytest.raises(poise.RunError, match="has no whole checkpoint yet: the first one comes"),
+    ):
         poise.load("runs/a")

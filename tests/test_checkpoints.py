@@ -295,7 +295,10 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_not_begun_anew_unasked(
     run, told = Run.open(path), Told()
     for drawn in run.checkpoints.drawn():
         (path / "checkpoints" / f"{drawn:09d}" / FACTS).write_bytes(b"")
-    with pytest.raises(RunError, match="no whole checkpoint"):
+    with (
+        pytest.warns(RuntimeWarning, match="is damaged"),
+        pytest.raises(RunError, match="no whole checkpoint"),
+    ):
         load(path)
     before = tree(path / "checkpoints")
     with pytest.raises(RunError, match=r"none is whole.*to start from the beginning"):

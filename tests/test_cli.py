@@ -89,6 +89,11 @@ def test_an_option_of_another_method_is_refused_and_its_method_named(
     assert "--clip is an option of --method wgan." in capsys.readouterr().err
 
 
+def test_of_a_choice_that_is_made_twice_the_last_counts() -> None:
+    asked = parse_train(["photos", "--method", "wgan", "--method=gan"])
+    assert type(asked.recipe.method) is METHODS["gan"]
+
+
 def test_the_words_become_the_values_of_the_parts() -> None:
     words = (
         "photos --method wgan --preset paper --network mlp --layers 3 --optimizer adam --lr 1e-3"
@@ -121,7 +126,7 @@ def test_a_dry_run_says_configuration_and_estimate_and_writes_nothing(
     assert main(words) == 0
     out = capsys.readouterr().out
     assert '"name": "wgan-gp"' in out
-    assert "Training 200,000 images at 8x8 would take about" in out
+    assert "Training 200,000 images at 8x8 takes about" in out
     assert list(tmp_path.iterdir()) == []
 
 

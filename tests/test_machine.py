@@ -54,7 +54,7 @@ def test_a_number_that_is_given_is_taken() -> None:
     config, speeds = with_threads(small_config(network="mlp"), 1)
     assert config.threads == 1
     assert speeds[1] > 0
-    with pytest.raises(OptionError, match="--threads must be 1 or more, or 0 to choose, got -1"):
+    with pytest.raises(OptionError, match="--threads must be 1 to 1024, got -1"):
         with_threads(small_config(), -1)
 
 

@@ -42,6 +42,18 @@ def test_optimistic_sgd_is_twice_the_gradient_less_the_last_one() -> None:
     assert moved(lambda p: optimistic.SGD(p, 0.1)) == pytest.approx(w, abs=1e-12)
 
 
+def test_each_optimistic_update_keeps_the_rate_it_was_made_with() -> None:
+    p = nn.Parameter(torch.tensor([1.0], dtype=torch.float64))
+    optimizer = optimistic.SGD([p], 0.1)
+    w, last = 1.0, 0.0
+    for g, lr in zip(GRADIENTS, (0.1, 0.05, 0.01, 0.002), strict=True):
+        optimizer.param_groups[0]["lr"] = lr
+        p.grad = torch.tensor([g], dtype=torch.float64)
+        optimizer.step()
+        w, last = w - 2 * lr * g + last, lr * g
+    assert p.item() == pytest.approx(w, abs=1e-12)
+
+
 def test_optimistic_adam_is_the_papers_one_step_form() -> None:
     lr, b1, b2, eps = 0.1, 0.5, 0.9, 1e-8
     w, m, v, last = 1.0, 0.0, 0.0, 0.0

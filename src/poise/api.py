@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import session
-from .config import Chores, Recipe, name_of
+from .config import Chores, Recipe, check_types, name_of
 from .data.options import PrepareOptions
 from .errors import unknown
 from .generator import Generator, load
@@ -17,6 +17,7 @@ from .players import Method
 from .presets import recipe
 from .run import is_run
 from .session import ResumeOptions, TrainOptions
+from .stopping import StopRequest
 from .training import train as train_run
 from .watcher import Watcher
 
@@ -25,7 +26,7 @@ def train(
     source: str | Path,
     *,
     method: Method | str | None = None,
-    preset: str = "default",
+    preset: str | None = None,
     watcher: Watcher | None = None,
     **options: Any,
 ) -> Generator:
@@ -47,22 +48,32 @@ def train(
     """
     watcher = watcher or Watcher()
     if is_run(Path(source)):
-        if method is not None:
-            options["method"] = method  # refused: it is fixed with the run
-        (changes,) = _filled(options, ResumeOptions())
+        fixed = {"method": method, "preset": preset}
+        options |= {name: value for name, value in fixed.items() if value is not None}
+        (changes,) = _filled(options, ResumeOptions(), hint="All else is fixed with the run.")
         run = session.resume(Path(source), changes)
     else:
-        if "size" in options:
-            options["size"] = str(options["size"])
-        if options.get("out") is not None:
-            options["out"] = Path(options["out"])
-        parts = (_recipe(method or "wgan-gp", preset), PrepareOptions(), Chores(), TrainOptions())
-        chosen, data, chores, rest = _filled(options, *parts)
-        run = session.start(
-            str(source), chosen, dataclasses.replace(rest, data=data, chores=chores), watcher
-        )
-    train_run(run, watcher)
+        base = _recipe(method or "wgan-gp", preset or "default")
+        parts = (base, PrepareOptions(), Chores(), TrainOptions())
+        chosen, data, chores, rest = _filled(_plain(options), *parts)
+        rest = dataclasses.replace(rest, data=data, chores=chores)
+        run = session.start(str(source), chosen, rest, watcher)
+    with StopRequest.in_main_thread() as stop:
+        train_run(run, watcher, stop)
     return load(run.path, device=run.config.device)
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Sizes and paths as the command line would give them."""
+    plain = dict(options)
+    size, out = plain.get("size"), plain.get("out")
+    if isinstance(size, tuple | list):
+        plain["size"] = "x".join(str(side) for side in size)
+    elif size is not None:
+        plain["size"] = str(size)
+    if out is not None:
+        plain["out"] = Path(out)
+    return plain
 
 
 def _recipe(method: Method | str, preset: str) -> Recipe:
@@ -71,17 +82,21 @@ def _recipe(method: Method | str, preset: str) -> Recipe:
     return dataclasses.replace(recipe(name_of(method, METHODS), preset), method=method)
 
 
-def _filled(options: Mapping[str, Any], *parts: Any) -> list[Any]:
+def _filled(options: Mapping[str, Any], *parts: Any, hint: str = "") -> list[Any]:
     """The parts, each with the options that are fields of it; the last part that has one gets it.
 
     Raises:
-        OptionError: no part has it; says the nearest.
+        OptionError: no part has it, or its value is of another kind.
     """
     owner = {field.name: part for part in parts for field in dataclasses.fields(part)}
+    for name in ("method", "data", "chores"):  # filled by what else is given
+        owner.pop(name, None)
     for name in options:
         if name not in owner:
-            raise unknown("option", name, owner)
-    return [
-        dataclasses.replace(part, **{k: v for k, v in options.items() if owner[k] is part})
-        for part in parts
-    ]
+            raise unknown("option", name, owner, hint)
+    filled = []
+    for part in parts:
+        own = {name: value for name, value in options.items() if owner[name] is part}
+        check_types(type(part), own)
+        filled.append(dataclasses.replace(part, **own))
+    return filled

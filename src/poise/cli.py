@@ -39,18 +39,18 @@ def main(argv: Sequence[str]) -> int:
             raise unknown("command", argv[0], COMMANDS)
         return COMMANDS[argv[0]](argv[1:])
     except PoiseError as error:
-        from .terminal import printable
-
-        print(f"poise: {printable(str(error))}", file=sys.stderr)
-        return error.exit_code
+        return _failed(str(error), error.exit_code)
     except OSError as error:
-        from .terminal import printable
-
-        print(f"poise: {printable(f'{error.filename}: {error.strerror}')}.", file=sys.stderr)
-        return 2
+        return _failed(f"{error.filename}: {error.strerror}.", 2)
     except KeyboardInterrupt:
-        print("\npoise: interrupted.", file=sys.stderr)
-        return 130
+        return _failed("interrupted; what is done is kept, the same command goes on.", 1)
+
+
+def _failed(text: str, code: int) -> int:
+    from .terminal import printable
+
+    print(f"poise: {printable(text)}", file=sys.stderr)
+    return code
 
 
 def train(argv: Sequence[str]) -> int:

@@ -11,18 +11,17 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import Positional, arg
 
-from .config import Config
 from .data.options import PrepareOptions
 from .data.prepare import prepare
 from .data.prepared import Prepared, is_prepared
 from .errors import DataError, RunError
 from .files import part_of, write_atomically
 from .generator import load
-from .machine import duration, peak_memory, with_threads
+from .machine import forecast, with_threads
 from .options import DEFAULT_METHOD, Asked, refuse_unknown
 from .pictures import grid, png, to_uint8
 from .presets import recipe
-from .run import sample_path
+from .run import Run, sample_path
 from .session import TrainOptions, planned, prepared_path, with_images
 from .watcher import Watcher
 
@@ -118,7 +117,7 @@ def prepare_or_check(asked: PrepareCommand, watcher: Watcher) -> int:
     if asked.estimate:
         options = TrainOptions(data=asked.options)
         config = planned(str(prepared.path), recipe(DEFAULT_METHOD), options)
-        watcher.say(estimate(with_images(config, prepared)))
+        watcher.say(forecast(*with_threads(with_images(config, prepared), 0)))
     watcher.say(f"Train on it: poise train {prepared.path}")
     return 0
 
@@ -134,21 +133,15 @@ def _check(path: Path, watcher: Watcher) -> int:
 
 
 def dry_run(asked: Asked) -> Iterator[str]:
-    """What a run would be, in words and JSON; writes nothing."""
+    """What a run would be, in words and JSON; writes nothing.
+
+    Raises:
+        InputError: the run could not be made.
+    """
+    if asked.options.out:
+        Run.refuse_taken(asked.options.out)
     config = planned(asked.source, asked.recipe, asked.options)
-    plain = config.to_json()
-    plain["data"].pop("fingerprint")
-    yield json.dumps(plain, indent=2)
-    yield estimate(config, asked.options.threads)
-
-
-def estimate(config: Config, threads: int = 0) -> str:
-    """Time and memory of a training, from a few real steps on this machine."""
-    config, speeds = with_threads(config, threads)
-    images, speed = config.recipe.images, speeds[config.threads]
-    cores = "1 thread" if config.threads == 1 else f"{config.threads} threads"
-    return (
-        f"Training {images:,} images at {config.data.size} would take about "
-        f"{duration(images / speed)} at {speed:.0f} images/s with {cores} on {config.device}, "
-        f"and {peak_memory(config) / 1e9:.1f} GB of memory."
-    )
+    if is_prepared(Path(config.data.prepared)):
+        config = with_images(config, Prepared.open(Path(config.data.prepared)))
+    yield json.dumps(config.to_json(), indent=2)
+    yield forecast(*with_threads(config, asked.options.threads))

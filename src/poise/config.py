@@ -15,7 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .data.options import PrepareOptions
-from .errors import OptionError, PoiseError, RunError, unknown
+from .errors import OptionError, RunError, unknown
 from .methods import METHODS
 from .networks import NETWORKS, Networks
 from .optim import OPTIMIZERS, Move
@@ -23,6 +23,8 @@ from .players import Method
 from .size import Size, parse_size
 
 VERSION = 1  # of config.json; raised when an older Poise could misread it
+
+MOST_THREADS = 1024  # OpenMP crashes when it is asked for far more than there are
 
 T = TypeVar("T")
 
@@ -87,8 +89,8 @@ class Config:
             raise OptionError(f"--average must be at least 1 image, got {self.average}.")
         if self.recipe.images < 1:
             raise OptionError(f"--images must be at least 1, got {self.recipe.images}.")
-        if self.threads < 1:
-            raise OptionError(f"--threads must be at least 1, got {self.threads}.")
+        if not 1 <= self.threads <= MOST_THREADS:
+            raise OptionError(f"--threads must be 1 to {MOST_THREADS}, got {self.threads}.")
         if not -(2**63) <= self.seed < 2**63:
             raise OptionError(f"--seed is a number of 64 bits, got {self.seed}.")
 
@@ -140,22 +142,25 @@ def config_from_json(plain: Mapping[str, Any]) -> Config:
         rest = {k: v for k, v in plain.items() if k not in ("version", "recipe", "data", "chores")}
         rest |= {"recipe": _built(Recipe, recipe), "data": _built(Images, data)}
         return _built(Config, rest | {"chores": _built(Chores, plain["chores"])})
-    except PoiseError:
-        raise
     except (KeyError, TypeError, ValueError, AttributeError, OptionError) as error:
         raise RunError(f"config.json is not a configuration of Poise: {error!r}.") from error
 
 
 def _built(kind: type[T], fields: Mapping[str, Any]) -> T:
-    """A dataclass of these fields, each of the kind that it is annotated with: JSON can hold any.
+    """A dataclass of these fields; JSON can hold anything."""
+    check_types(kind, fields)
+    return kind(**fields)
+
+
+def check_types(kind: type[Any], fields: Mapping[str, Any]) -> None:
+    """Refuse a field that is not of the kind its dataclass says.
 
     Raises:
-        TypeError: one is of another kind.
+        OptionError: it says which.
     """
     for name, hint in get_type_hints(kind).items():
         if name in fields and not _is_of(hint, fields[name]):
-            raise TypeError(f"{name} cannot be {fields[name]!r}")
-    return kind(**fields)
+            raise OptionError(f"{name} cannot be {fields[name]!r}.")
 
 
 def _is_of(hint: Any, value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +58,11 @@ class Generator:
         return draw(self.network, latents.to(device)).clamp(-1, 1)
 
 
-def load(
-    run: str | Path, *, device: str = "cpu", warn: Callable[[str], None] = lambda text: None
-) -> Generator:
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=4)
+
+
+def load(run: str | Path, *, device: str = "cpu", warn: Callable[[str], None] = _warn) -> Generator:
     """The generator of a run's newest whole checkpoint; `warn` hears of damaged ones.
 
     Raises:
@@ -70,7 +73,10 @@ def load(
     opened = Run.open(Path(run))
     checkpoint = opened.checkpoints.newest(warn, only="average.")
     if checkpoint is None:
-        raise RunError(f"{run} has no whole checkpoint yet. Train it first: poise train {run}")
+        raise RunError(
+            f"{run} has no whole checkpoint yet: the first one comes after "
+            f"{opened.config.chores.save_every:,} images, or when training ends: poise train {run}"
+        )
     config = opened.config
     networks, data = config.recipe.networks, config.data
     with torch.device("meta"):  # no weights are drawn only to be thrown away

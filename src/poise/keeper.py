@@ -6,13 +6,13 @@ import math
 import time
 from collections.abc import Callable
 
-import psutil
 import torch
 from torch import Tensor
 
 from .checkpoints import not_finite
 from .errors import RunError, TrainingFailed
 from .files import NO_SPACE
+from .machine import memory_in_use
 from .pictures import grid, png, to_uint8
 from .players import Losses, Players, Reals
 from .ranks import mean_over_ranks, wait_for_all
@@ -144,7 +144,7 @@ class Keeper:
         return done
 
     def _log(self, drawn: int) -> None:
-        self._numbers, self._memory = self.meter.read(), _memory(self.players.device)
+        self._numbers, self._memory = self.meter.read(), memory_in_use(str(self.players.device))
         bad = [name for name, value in self._numbers.items() if not math.isfinite(value)]
         bad += not_finite(self.players.state())
         if bad and self.writes:
@@ -213,10 +213,3 @@ class Keeper:
         if self.writes:
             self.watcher.warn(text)
             self.run.event("fell back", self.reals.drawn, why=text)
-
-
-def _memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.memory_reserved(device)
-    resident: int = psutil.Process().memory_info().rss
-    return resident

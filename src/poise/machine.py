@@ -113,26 +113,36 @@ def with_threads(config: Config, threads: int) -> tuple[Config, dict[int, float]
     With `threads` 0 the fastest is taken; on a GPU one thread is enough to launch its work. Real
     steps are made in any case, so what a step would refuse is refused before a run is made.
     """
-    if threads < 0:
-        raise OptionError(f"--threads must be 1 or more, or 0 to choose, got {threads}.")
     if threads or config.device != "cpu":
-        threads = threads or 1
-        return replace(config, threads=threads), {threads: images_per_second(config, threads, 0.0)}
+        config = replace(config, threads=threads or 1)
+        return config, {config.threads: images_per_second(config, config.threads, 0.0)}
     speeds = fastest_threads(config)
     return replace(config, threads=next(iter(speeds))), speeds
 
 
-def peak_memory(config: Config) -> int:
-    """Bytes this process takes once a real step was made: weights, moments, activations."""
-    images_per_second(config, config.threads, seconds=0.0)
-    if config.device.startswith("cuda"):
-        return torch.cuda.max_memory_reserved(config.device)
+def memory_in_use(device: str) -> int:
+    """Bytes that this process takes on its device, once steps were made."""
+    if device.startswith("cuda"):
+        return torch.cuda.memory_reserved(device)
     resident: int = psutil.Process().memory_info().rss
     return resident
+
+
+def forecast(config: Config, speeds: dict[int, float]) -> str:
+    """What a training will take, in words, from the speeds that were measured by threads."""
+    images, each = (
+        config.recipe.images,
+        ", ".join(f"{n}: {v:.0f}" for n, v in sorted(speeds.items())),
+    )
+    return (
+        f"Threads: {config.threads} (images/s by threads: {each}). Training {images:,} images at "
+        f"{config.data.size} takes about {duration(images / speeds[config.threads])} and "
+        f"{memory_in_use(config.device) / 1e9:.1f} GB of memory on {config.device}."
+    )
 
 
 def duration(seconds: float) -> str:
     """A length of time in words."""
     if seconds < 90:
-        return f"{seconds:.0f} seconds"
+        return f"{max(1, round(seconds))} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"

@@ -36,9 +36,10 @@ class _Optimistic(Optimizer):
                     self.state[p]["last"] = torch.zeros_like(p)
             last = [self.state[p]["last"] for p in moving]
             updates = self._updates(group, moving)
-            torch._foreach_add_(moving, updates, alpha=-2 * group["lr"])
-            torch._foreach_add_(moving, last, alpha=group["lr"])
-            torch._foreach_copy_(last, updates)
+            scaled = torch._foreach_mul(updates, group["lr"])  # each update keeps its own rate
+            torch._foreach_add_(moving, scaled, alpha=-2)
+            torch._foreach_add_(moving, last)
+            torch._foreach_copy_(last, scaled)
 
     def _updates(self, group: dict[str, Any], moving: list[Tensor]) -> list[Tensor]:
         raise NotImplementedError  # an abstract method: both subclasses below define it

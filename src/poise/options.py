@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -85,12 +86,13 @@ def parse_resume(argv: Sequence[str]) -> tuple[Path, ResumeOptions]:
 
 def _chosen(argv: Sequence[str], option: str, default: str) -> str:
     """The value of an option, before the parser can be built that depends on it."""
-    for i, word in enumerate(argv):
-        if word == option and i + 1 < len(argv):
-            return argv[i + 1]
-        if word.startswith(option + "="):
-            return word.partition("=")[2]
-    return default
+    chosen = default
+    for word, after in pairwise([*argv, ""]):
+        if word == option and after:
+            chosen = after
+        elif word.startswith(option + "="):
+            chosen = word.partition("=")[2]
+    return chosen  # the last one, as everywhere on a command line
 
 
 def _network_like(base: Recipe, name: str) -> Any:

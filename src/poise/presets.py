@@ -49,7 +49,7 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         # The authors' generator batch is 128; here both players take 64.
         "cifar-resnet": Recipe(
             WGANGP(),
-            ResNet(width=2, critic_norm="none"),
+            ResNet(width=2, critic_norm="none", widen=False),
             Adam(2e-4, decay=32_000_000),
             images=32_000_000,
         ),

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import torch
 
-from .config import Chores, Config, Images, Recipe, name_of
+from .config import Chores, Config, Images, Recipe, check_types, name_of
 from .data.options import PrepareOptions
 from .data.prepare import fingerprint_of, prepare
 from .data.prepared import Prepared, is_prepared
 from .data.reals import Reals
 from .errors import OptionError, RunError
 from .files import free_space
-from .machine import device_named, duration, with_threads
+from .machine import device_named, forecast, with_threads
 from .methods import METHODS
 from .run import Run, next_name
 from .watcher import Watcher
@@ -39,10 +39,6 @@ class TrainOptions:
     out: Path | None = None  # directory of the new run; unset: runs/<images>-<method>-<number>
     threads: int = 0  # of the CPU; 0 times a few real steps and takes the fastest number
     device: str = "auto"  # cpu, cuda, cuda:1, mps; auto takes the fastest kind there is
-
-    def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise OptionError(f"--threads must be 1 or more, or 0 to choose, got {self.threads}.")
 
 
 @dataclass(frozen=True)
@@ -64,13 +60,18 @@ def planned(source: str, recipe: Recipe, options: TrainOptions) -> Config:
     The set's path is where it will be prepared; the channels are 3 where they are not given.
     """
     parent = options.out.parent if options.out else Path("runs")
+    for kind, part in ((TrainOptions, options), (PrepareOptions, options.data)):
+        check_types(kind, vars(part))
+    check_types(Recipe, vars(recipe))
+    check_types(type(options.chores), vars(options.chores))
     device, data, path = device_named(options.device), options.data, Path(source)
     if not is_prepared(path):
         path = prepared_path(parent / "prepared", source, data)
     images = Images(source, str(path), "", data.target, data.channels or 3, data, options.mirror)
     if options.images is not None:
         recipe = replace(recipe, images=options.images)
-    return Config(recipe, images, options.chores, options.seed, options.average, 1, device)
+    threads = options.threads or 1  # until the fastest number is known
+    return Config(recipe, images, options.chores, options.seed, options.average, threads, device)
 
 
 def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) -> Run:
@@ -89,7 +90,7 @@ def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) 
     watcher.say(prepared.report)
     config = with_images(config, prepared)
     config, speeds = with_threads(config, options.threads)
-    say_speeds(watcher, config, speeds)
+    watcher.say(forecast(config, speeds))
     path = options.out or next_name(Path("runs"), _stem(source, config))
     check_space(config, path)
     return Run.create(path, config)
@@ -100,8 +101,19 @@ def resume(path: Path, options: ResumeOptions) -> Run:
     run = Run.open(path)
     config = run.config
     changed = {k: v for k, v in vars(options).items() if v is not None}
+    check_types(ResumeOptions, changed)
     chores = {k: changed[k] for k in vars(config.chores) if k in changed}
     images = changed.get("images", config.recipe.images)
+    drawn, decay = max(run.checkpoints.drawn(), default=0), config.recipe.optimizer.decay
+    if changed.get("images", drawn) < drawn:
+        raise OptionError(
+            f"{path} is trained on {drawn:,} images already; --images {images} is less."
+        )
+    if "images" in changed and 0 < decay < images:
+        raise OptionError(
+            f"the learning rate of {path} falls to 0 at {decay:,} images (--decay), so it would "
+            f"learn nothing up to {images:,}. Start a new run with a larger --decay."
+        )
     run.config = replace(
         config,
         chores=replace(config.chores, **chores),
@@ -128,16 +140,6 @@ def reals_of(run: Run, device: str, watcher: Watcher, rank: int, ranks: int) -> 
         world=ranks,
         device=torch.device(device),
         size=config.data.size,
-    )
-
-
-def say_speeds(watcher: Watcher, config: Config, speeds: dict[int, float]) -> None:
-    """Say which number of threads was taken, and how long the run will take at that speed."""
-    each = ", ".join(f"{n}: {speed:.0f}" for n, speed in sorted(speeds.items()))
-    seconds = config.recipe.images / speeds[config.threads]
-    watcher.say(
-        f"Threads: {config.threads} (images/s by threads: {each}). "
-        f"{config.recipe.images:,} images will take about {duration(seconds)}."
     )
 
 

@@ -59,8 +59,8 @@ def base_of(size: Size) -> tuple[Size, int]:
         base, doublings = Size(base.height // 2, base.width // 2), doublings + 1
     if min(base) > LARGEST_BASE:
         raise OptionError(
-            f"no base fits {size}: the sides must be {SMALLEST_BASE} to {LARGEST_BASE} pixels, "
-            f"doubled equally often. The nearest that fits is {_nearest(size)}."
+            f"no base fits {size}: it must be a base whose shorter side is {SMALLEST_BASE} to "
+            f"{LARGEST_BASE} pixels, doubled. The nearest that fits is {_nearest(size)}."
         )
     return base, doublings
 

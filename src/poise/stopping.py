@@ -5,21 +5,42 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: the terminal was closed
 
 
 class StopRequest:
-    """Whether somebody asked to stop. Made before training, asked between steps."""
+    """Whether somebody asked to stop: made before training, asked between steps.
+
+    A context, after which signals mean what they meant before.
+    """
 
     def __init__(self) -> None:
         self._asked = False
-        for number in SIGNALS:
-            signal.signal(number, self._hear)
+        self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}
 
     def __call__(self) -> bool:
         return self._asked
+
+    def __enter__(self) -> StopRequest:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def in_main_thread() -> Iterator[Callable[[], bool]]:
+        """A request where signals can be heard; elsewhere, nobody asks to stop."""
+        if threading.current_thread() is not threading.main_thread():
+            yield lambda: False
+            return
+        with StopRequest() as stop:
+            yield stop
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self._asked = True

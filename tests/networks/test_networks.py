@@ -80,6 +80,9 @@ def test_dcgan_starts_as_its_authors_say() -> None:
 def test_resnet_at_64_has_the_papers_widths() -> None:
     widths = [channels_after(k, Size(64, 64), 1.0) for k in range(5)]
     assert widths == [64, 128, 256, 512, 512]  # 1, 2, 4, 8, 8 times 64
+    even = ResNet(width=2, widen=False).critic(Size(32, 32), 3)  # for CIFAR
+    convs = [m for m in even.modules() if isinstance(m, nn.Conv2d)]
+    assert {m.out_channels for m in convs} == {128}
     generator = ResNet().generator(Size(64, 64), 3)
     assert generator.seed.out_features == 512 * 4 * 4  # type: ignore[union-attr]
 

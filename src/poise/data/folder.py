@@ -71,8 +71,10 @@ def _entry(item: os.DirEntry[str], name: str) -> Entry | None:
         what = "a link that leads nowhere" if item.is_symlink() else "cannot be read"
         return Entry(name, "", f"{what}: {error.strerror}")
     if stat.S_ISDIR(status.st_mode):
-        is_ours = item.name.endswith((".poise", ".poise.part"))
-        return Entry(name, "", "a prepared set, not images") if is_ours else None
+        if item.name.endswith((".poise", ".poise.part")):
+            return Entry(name, "", "a prepared set, not images")
+        is_run = Path(item.path, "events.jsonl").is_file()
+        return Entry(name, "", "a run of Poise, not images") if is_run else None
     stamp = f"{status.st_size} {status.st_mtime_ns}"
     if not stat.S_ISREG(status.st_mode):
         return Entry(name, "", _KINDS.get(stat.S_IFMT(status.st_mode), "not a file"))

@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from ..errors import DataError, PoiseError
+from ..errors import DataError, OptionError, PoiseError
 from ..files import NO_SPACE
 from ..size import levels_of
 from .decode import Unusable, View, is_gray
@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]  # images done, images in all
 
 def prepare(
     source: str | Path,
-    out: Path,
+    out: str | Path,
     options: PrepareOptions,
     *,
     workers: int = 0,
@@ -58,6 +58,9 @@ def prepare(
         DataError: the source or what lies at `out` cannot be used.
         PoiseError: the disk is full, or a worker process died again and again.
     """
+    out = Path(out)
+    if workers < 0:
+        raise OptionError(f"--workers must be 1 or more, or 0 to choose, got {workers}.")
     if is_prepared(Path(source)):
         return _as_it_is(Path(source), options)
     with closing(find_source(source, max(options.target), options.limit)) as found:

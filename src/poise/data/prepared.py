@@ -55,12 +55,13 @@ class Prepared:
         self._shard = lru_cache(maxsize=OPEN_SHARDS)(self._open_shard)
 
     @classmethod
-    def open(cls, path: Path) -> Prepared:
+    def open(cls, path: str | Path) -> Prepared:
         """The set in the directory `path`.
 
         Raises:
             DataError: there is none, it is damaged, or of a newer version of Poise.
         """
+        path = Path(path)
         manifest = _read_manifest(path)
         try:
             return cls(path, manifest)

@@ -37,7 +37,7 @@ class WGAN:
     def __post_init__(self) -> None:
         if self.n_critic < 1:
             raise OptionError(f"--n-critic must be at least 1, got {self.n_critic}.")
-        if not self.clip > 0:
+        if not 0 < self.clip < float("inf"):
             raise OptionError(f"--clip must be above 0, got {self.clip}.")
 
     def critic_updates(self, update: int) -> int:

@@ -55,7 +55,7 @@ class WGANGP:
     def __post_init__(self) -> None:
         if self.n_critic < 1:
             raise OptionError(f"--n-critic must be at least 1, got {self.n_critic}.")
-        if not self.penalty >= 0:
+        if not 0 <= self.penalty < float("inf"):
             raise OptionError(f"--penalty must be at least 0, got {self.penalty}.")
 
     def step(self, players: Players, reals: Reals) -> Losses:

@@ -2,7 +2,7 @@
 
 Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, as the authors' 64x64 code: blocks of two
 3x3 convolutions, norm and ReLU before each; nearest upsampling in the generator, mean pooling in
-the critic; 8, 8, 4, 2, 1 times 64 channels from 4x4 to 64x64. Weights: He's, for what a ReLU feeds.
+the critic; 8, 8, 4, 2, 1 times 64 channels from 4x4 to 64x64. Weights: He's.
 
 Differs from the authors' code: any base and any number of doublings; normal, not uniform weights.
 """
@@ -27,6 +27,7 @@ class ResNet:
     latent: int = 128  # numbers in a latent
     norm: Norm = "batch"  # of the generator
     critic_norm: Norm = "layer"  # of the critic
+    widen: bool = True  # double the channels with each halving; else the same throughout
 
     def __post_init__(self) -> None:
         check_networks(self.width, self.latent)
@@ -70,8 +71,8 @@ class Generator(nn.Module):
 
     def __init__(self, of: ResNet, size: Size, channels: int) -> None:
         super().__init__()
-        self.base, doublings = base_of(size)
-        widths = [channels_after(k, size, of.width) for k in range(doublings, -1, -1)]
+        self.base = base_of(size)[0]
+        widths = _widths(of, size)[::-1]
         self.seed = nn.Linear(of.latent, widths[0] * self.base.height * self.base.width)
         pairs = pairwise(widths)
         self.blocks = nn.Sequential(*(Block(a, b, of.norm, 2) for a, b in pairs))
@@ -90,8 +91,7 @@ class Critic(nn.Module):
 
     def __init__(self, of: ResNet, size: Size, channels: int) -> None:
         super().__init__()
-        base, doublings = base_of(size)
-        widths = [channels_after(k, size, of.width) for k in range(doublings + 1)]
+        base, widths = base_of(size)[0], _widths(of, size)
         self.image = nn.Conv2d(channels, widths[0], 3, padding=1)
         pairs = pairwise(widths)
         self.blocks = nn.Sequential(*(Block(a, b, of.critic_norm, 0.5) for a, b in pairs))
@@ -101,6 +101,12 @@ class Critic(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         scores: Tensor = self.score(self.blocks(self.image(x)).flatten(1))
         return scores.flatten()
+
+
+def _widths(of: ResNet, size: Size) -> list[int]:
+    """Channels from the image's own size down to the base."""
+    doublings = base_of(size)[1]
+    return [channels_after(k if of.widen else 0, size, of.width) for k in range(doublings + 1)]
 
 
 def initialise(module: nn.Module) -> None:
