@@ -35,6 +35,7 @@ from poise.networks import MLP
 from poise.optim import Adam, RMSProp
 from poise.presets import recipe
 from poise.run import Run
+from poise.stopping import SIGNALS
 from poise.training import train
 from poise.watcher import Watcher
 
@@ -155,7 +156,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 def poise(*words: str | Path) -> int:
     """The command in this process; its exit code. Signals go where they went before."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = SIGNALS
     before = [signal.getsignal(number) for number in numbers]
     try:
         return main([str(word) for word in words])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from tyro.conf import Positional, arg
 from .data.options import PrepareOptions
 from .data.prepare import prepare
 from .data.prepared import Prepared, is_prepared
-from .errors import DataError, RunError
+from .errors import DataError, OptionError, RunError
 from .files import part_of, write_atomically
 from .generator import load
 from .machine import forecast, with_threads
@@ -35,7 +35,7 @@ class SampleOptions:
     out: Path | None = None  # a .png for a grid, a directory for single images; unset: in the run
     seed: int = 0  # of the latents; the first images of many are those of few
     grid: bool = True  # one picture of all, or one file an image
-    device: str = "cpu"
+    device: str = "cpu"  # cpu, cuda, mps: where the generator runs
 
 
 @dataclass(frozen=True)
@@ -73,22 +73,18 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     """Write a grid, or one PNG an image, and yield what was written; nothing is overwritten.
 
     Raises:
-        RunError: not a run, no checkpoint, or the files are there already.
+        InputError: not a run, no checkpoint, or the files are there already.
     """
     generator = load(asked.run, device=asked.device, warn=warn)
     images = to_uint8(generator.sample(asked.n, seed=asked.seed))
-    out = asked.out or sample_path(Path(asked.run), generator.drawn, asked.n, asked.seed)
-    if not asked.out and not asked.grid:
-        out = out.with_suffix("")
-    if asked.grid and (asked.out is None or out.suffix.lower() == ".png"):
-        # The run's own file of this name holds the same picture: only a person's is spared.
-        files = {out: png(grid(images), at_least=512)}
+    mine = sample_path(Path(asked.run), generator.drawn, asked.n, asked.seed)
+    target = _target(asked, mine)
+    if target.suffix == ".png":
+        files = {target: png(grid(images), at_least=512)}
     else:
-        files = {out / f"{i:06d}.png": png(image) for i, image in enumerate(images)}
-    taken = [path for name in files for path in (name, part_of(name)) if path.exists()]
-    taken = taken if asked.out else []
-    if taken:
-        raise RunError(f"{taken[0]} is there already and is not overwritten. Give another --out.")
+        files = {target / f"{i:06d}.png": png(image) for i, image in enumerate(images)}
+    if asked.out:  # the run's own file of its name holds the same picture: a person's is spared
+        _refuse_taken(files)
     for path, data in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,10 +93,28 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
             raise RunError(
                 f"{path} cannot be written: {error.strerror}. Give another --out."
             ) from error
-        if len(files) == 1:
-            yield path
-    if len(files) > 1:
-        yield out
+    yield target
+
+
+def _target(asked: SampleOptions, mine: Path) -> Path:
+    """A .png for a grid, a directory for single images."""
+    if asked.out is None:
+        return mine if asked.grid else mine.with_suffix("")
+    suffix = asked.out.suffix.lower()
+    if suffix in (".jpg", ".jpeg", ".webp", ".gif", ".bmp") or (suffix and not asked.grid):
+        raise OptionError(
+            f"--out is a .png for a grid or a directory for single images, got {asked.out}."
+        )
+    return asked.out.with_suffix(".png") if suffix == ".png" else asked.out
+
+
+def _refuse_taken(files: Iterable[Path]) -> None:
+    for name in files:
+        for path in (name, part_of(name)):
+            if path.exists():
+                raise RunError(
+                    f"{path} is there already and is not overwritten. Give another --out."
+                )
 
 
 def prepare_or_check(asked: PrepareCommand, watcher: Watcher) -> int:

@@ -33,8 +33,8 @@ def device_named(name: str) -> str:
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise OptionError(f'no device "{name}" here: {reason} Use --device cpu.') from error
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise OptionError(f'no device "{name}" here: {reason}. Use --device cpu.') from error
     return name
 
 

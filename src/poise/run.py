@@ -243,8 +243,8 @@ def next_name(parent: Path, stem: str) -> Path:
 
 
 def _taken(path: Path) -> str:
-    way_out = f"To go on with that run: poise train {path}; " if is_run(path) else ""
+    way_out = f" To go on with that run: poise train {path}." if is_run(path) else ""
     return (
-        f"{path} is there already and nothing in it will be overwritten. "
-        f"{way_out}give another --out, or an empty directory."
+        f"{path} is there already and nothing in it will be overwritten.{way_out} "
+        "Give another --out, or an empty directory."
     )

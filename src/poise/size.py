@@ -12,9 +12,7 @@ from typing import NamedTuple
 from .errors import OptionError
 
 SMALLEST_BASE = 4  # pixels; below it a 3x3 convolution sees mostly padding
-LARGEST_BASE = (
-    15  # pixels, shorter side; above it the first layer would draw the whole image at once
-)
+LARGEST_BASE = 15  # pixels, shorter side; above it one layer would draw the whole image at once
 LARGEST_SIDE = 4096  # pixels
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import OptionError
 from ..size import Size
@@ -44,7 +44,7 @@ class MLP:
     def critic(self, size: Size, channels: int) -> nn.Module:
         """Images [n, c, h, w] to scores [n]."""
         body = self._body(channels * math.prod(size), 1, self.critic_norm)
-        return nn.Sequential(nn.Flatten(), *body, Scores())
+        return nn.Sequential(nn.Flatten(), *body, nn.Flatten(0))  # [n, 1] -> [n]
 
     def _body(self, before: int, after: int, norm: Norm) -> list[nn.Module]:
         hidden = max(4, round(HIDDEN * self.width))
@@ -53,13 +53,6 @@ class MLP:
             layers += [nn.Linear(before, hidden), *_norm(norm, hidden), nn.ReLU(inplace=True)]
             before = hidden
         return [*layers, nn.Linear(before, after)]
-
-
-class Scores(nn.Module):
-    """[n, 1] -> [n]."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.flatten()
 
 
 def _norm(norm: Norm, hidden: int) -> list[nn.Module]:
