@@ -126,7 +126,7 @@ def test_a_dry_run_says_configuration_and_estimate_and_writes_nothing(
     assert main(words) == 0
     out = capsys.readouterr().out
     assert '"name": "wgan-gp"' in out
-    assert "Training 200,000 images at 8x8 takes about" in out
+    assert "Training 160,000 images at 8x8 takes about" in out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -36,7 +36,7 @@ PRESETS: dict[str, dict[str, Recipe]] = {
             WGANGP(batch=32, n_critic=2),
             DCGAN(width=0.5, critic_norm="none"),
             Adam(3e-4, beta1=0.0, beta2=0.9),
-            images=200_000,
+            images=160_000,
         ),
         # Algorithm 1 with the authors' 64x64 ResNet: 200,000 generator updates.
         "paper": Recipe(WGANGP(), ResNet(), Adam(1e-4), images=64_000_000),
