@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -14,8 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from poise.data.decode import Fitted, Pixels, View
+from poise.data.options import PrepareOptions
+from poise.data.prepared import Prepared
 from poise.data.sources import Source
 from poise.size import Size
+
+SMALL = PrepareOptions(size="16")
 
 
 def pixels(height: int, width: int, channels: int = 3, seed: int = 0) -> Pixels:
@@ -89,3 +94,13 @@ def difference(fitted: Fitted, expected: NDArray[np.uint8]) -> float:
 def listed(source: Source) -> dict[str, str]:
     """The reason for each name; "" if it is used."""
     return {entry.name: entry.refused for entry in source.entries()}
+
+
+def lines(prepared: Prepared, name: str) -> list[dict[str, Any]]:
+    """A .jsonl file of a set."""
+    return [json.loads(line) for line in (prepared.path / name).read_text().splitlines()]
+
+
+def untouched(folder: Path) -> dict[str, int]:
+    """When each file was written last: the same as long as nobody writes."""
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}

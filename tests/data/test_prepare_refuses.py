@@ -1,35 +1,16 @@
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
-from poise.data.prepared import Prepared
 from poise.errors import DataError
 
-from .photos import encoded, fill, photo
+from .photos import SMALL, encoded, fill, lines, photo
 
 # n images, h height, w width, c channels
-
-SMALL = PrepareOptions(size="16")
-
-
-def lines(prepared: Prepared, name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (prepared.path / name).read_text().splitlines()]
-
-
-def untouched(folder: Path) -> dict[str, int]:
-    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    return fill(tmp_path / "photos", 20)
 
 
 # What cannot be used

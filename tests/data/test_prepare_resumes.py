@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import subprocess
@@ -10,7 +9,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
@@ -19,27 +17,11 @@ from poise.data import prepare as module
 from poise.data import work
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
-from poise.data.prepared import Prepared
 from poise.errors import DataError, PoiseError
 
-from .photos import fill, tree
+from .photos import SMALL, fill, tree
 
 # n images, h height, w width, c channels
-
-SMALL = PrepareOptions(size="16")
-
-
-def lines(prepared: Prepared, name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (prepared.path / name).read_text().splitlines()]
-
-
-def untouched(folder: Path) -> dict[str, int]:
-    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    return fill(tmp_path / "photos", 20)
 
 
 # Interrupted
