@@ -23,6 +23,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from poise.checkpoints import Checkpoints
 from poise.config import Config
 from poise.data.prepared import Prepared
 from poise.methods import WGANGP
@@ -418,3 +419,23 @@ def test_a_run_never_goes_on_with_other_images(
     assert poise("train", run.path) == 2
     assert "other images than the run was started with" in capsys.readouterr().err
     assert run.checkpoints.drawn() == []
+
+
+def test_when_the_disk_is_full_older_checkpoints_make_room_for_the_next(
+    shapes: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A save is tried again once all but the newest are gone; the run ends as if undisturbed."""
+    real = Checkpoints.save
+
+    def full(self: Checkpoints, drawn: int, *rest: Any) -> Path:
+        if len(self.drawn()) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, drawn, *rest)
+
+    undisturbed = trained_run(tmp_path / "undisturbed", tiny(shapes))
+    monkeypatch.setattr(Checkpoints, "save", full)
+    told = Told()
+    run = trained_run(tmp_path / "cramped", tiny(shapes), told)
+    assert told.warned == []
+    assert last_bits(run) == last_bits(undisturbed)
+    assert len(run.checkpoints.drawn()) == 2

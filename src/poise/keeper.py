@@ -165,9 +165,16 @@ class Keeper:
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
         }
-        path = self.run.checkpoints.save(drawn, self.players.state() | self.meter.state(), facts)
+        tensors, kept = self.players.state() | self.meter.state(), self.run.checkpoints
+        try:
+            path = kept.save(drawn, tensors, facts)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            kept.prune(1, chores.milestone_every)  # older ones make room; the newest stays
+            path = kept.save(drawn, tensors, facts)
         self.saved, self._full = drawn, False
-        self.run.checkpoints.prune(chores.keep, chores.milestone_every)
+        kept.prune(chores.keep, chores.milestone_every)
         self.run.event("saved", drawn, checkpoint=path.name)
 
     def _save_or_fail(self) -> None:
@@ -192,7 +199,6 @@ class Keeper:
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
-            self.run.checkpoints.prune(1, self.run.config.chores.milestone_every)
             if not self._full:  # once, until a checkpoint could be saved again
                 self.watcher.warn(
                     f"the disk is full at {self.reals.drawn:,} images: something was not written, "
