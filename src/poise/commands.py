@@ -6,9 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
 from .data.options import PrepareOptions
@@ -18,7 +17,7 @@ from .errors import DataError, OptionError, RunError
 from .files import part_of, write_atomically
 from .generator import load
 from .machine import forecast, with_threads
-from .options import DEFAULT_METHOD, Asked, refuse_unknown
+from .options import DEFAULT_METHOD, Asked, parsed
 from .pictures import grid, png, to_uint8
 from .presets import recipe
 from .run import Run, sample_path
@@ -52,21 +51,12 @@ class PrepareCommand:
 
 def parse_sample(argv: Sequence[str]) -> SampleOptions:
     """The options of `poise sample`."""
-    return _parsed(SampleOptions, argv, "poise sample")  # type: ignore[no-any-return]
+    return parsed(SampleOptions, argv, "poise sample")
 
 
 def parse_prepare(argv: Sequence[str]) -> PrepareCommand:
     """The options of `poise prepare`."""
-    return _parsed(PrepareCommand, argv, "poise prepare")  # type: ignore[no-any-return]
-
-
-def _parsed(command: type[Any], argv: Sequence[str], name: str) -> Any:
-    config = (tyro.conf.OmitArgPrefixes,)
-    given, left = tyro.cli(
-        command, args=list(argv), prog=name, return_unknown_args=True, config=config
-    )
-    refuse_unknown(left, command)
-    return given
+    return parsed(PrepareCommand, argv, "poise prepare")
 
 
 def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterator[Path]:
@@ -120,8 +110,7 @@ def _refuse_taken(files: Iterable[Path]) -> None:
 def prepare_or_check(asked: PrepareCommand, watcher: Watcher) -> int:
     """Prepare, or verify what is prepared; the exit code."""
     source = Path(asked.source)
-    path = prepared_path(Path(), asked.source, asked.options)
-    out = Path(asked.out) if asked.out else path
+    out = Path(asked.out or prepared_path(Path(), asked.source, asked.options))
     if asked.check:
         return _check(source if is_prepared(source) else out, watcher)
     prepared = prepare(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .build import make_players
 from .config import Config
+from .data.work import usable_cores
 from .errors import OptionError
 from .players import Players, Reals
 from .size import Size
@@ -94,9 +95,7 @@ def fastest_threads(config: Config) -> dict[int, float]:
     Powers of two up to the cores this process may use (or OMP_NUM_THREADS, if that is fewer).
     On a busy machine more threads are slower, since each waits for the last one to be scheduled.
     """
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = usable_cores()
     most = min(cores, int(os.environ.get("OMP_NUM_THREADS") or cores))
     candidates = [1 << k for k in range(most.bit_length()) if 1 << k <= most]
     speeds = {threads: images_per_second(config, threads) for threads in candidates}
@@ -130,10 +129,8 @@ def memory_in_use(device: str) -> int:
 
 def forecast(config: Config, speeds: dict[int, float]) -> str:
     """What a training will take, in words, from the speeds that were measured by threads."""
-    images, each = (
-        config.recipe.images,
-        ", ".join(f"{n}: {v:.0f}" for n, v in sorted(speeds.items())),
-    )
+    images = config.recipe.images
+    each = ", ".join(f"{n}: {speed:.0f}" for n, speed in sorted(speeds.items()))
     return (
         f"Threads: {config.threads} (images/s by threads: {each}). Training {images:,} images at "
         f"{config.data.size} takes about {duration(images / speeds[config.threads])} and "

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import tyro
 from tyro.conf import Positional, arg
@@ -26,6 +26,8 @@ from .run import is_run
 from .session import ResumeOptions, TrainOptions
 
 DEFAULT_METHOD = "wgan-gp"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def parse_train(argv: Sequence[str]) -> Asked:
         kind: Any = pick("optimizer", optimizer, OPTIMIZERS)
         base = dataclasses.replace(base, optimizer=kind(lr=base.optimizer.lr))
     names = {"method": method, "preset": preset, "network": network, "optimizer": optimizer}
-    given = _parsed(_command(base, names), argv)
+    given = parsed(_command(base, names), argv, "poise train", tyro.conf.FlagCreatePairsOff)
     chosen = dataclasses.replace(
         base, method=given.of_method, networks=given.of_network, optimizer=given.of_optimizer
     )
@@ -78,9 +80,10 @@ def parse_resume(argv: Sequence[str]) -> tuple[Path, ResumeOptions]:
         ("source", Annotated[Positional[str], arg(help="the run's directory")]),
         ("options", Annotated[ResumeOptions, arg(name="")], ResumeOptions()),
     ]
-    command = dataclasses.make_dataclass("Resume", fields, frozen=True)
+    command: type[Any] = dataclasses.make_dataclass("Resume", fields, frozen=True)
     command.__doc__ = "Go on with a run, exactly."
-    given = _parsed(command, argv, hint="All else is fixed with the run; start a new one for it.")
+    hint = "All else is fixed with the run; start a new one for it."
+    given = parsed(command, argv, "poise train", tyro.conf.FlagCreatePairsOff, hint=hint)
     return Path(given.source), given.options
 
 
@@ -133,20 +136,24 @@ def _command(base: Recipe, names: dict[str, str]) -> type[Any]:
     return command
 
 
-def _parsed(command: type[Any], argv: Sequence[str], hint: str = "") -> Any:
-    """What tyro makes of the words; words that are no option of this command are refused."""
+def parsed(command: type[T], argv: Sequence[str], prog: str, *markers: Any, hint: str = "") -> T:
+    """What tyro makes of the words, all fields flat; words that are no option are refused.
+
+    Raises:
+        OptionError: there is such a word; SystemExit by tyro for a value of the wrong kind.
+    """
     given, left = tyro.cli(
         command,
         args=list(argv),
-        prog="poise train",
+        prog=prog,
         return_unknown_args=True,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        config=(tyro.conf.OmitArgPrefixes, *markers),
     )
-    refuse_unknown(left, command, hint)
+    _refuse_unknown(left, command, hint)
     return given
 
 
-def refuse_unknown(left: Sequence[str], command: type[Any], hint: str = "") -> None:
+def _refuse_unknown(left: Sequence[str], command: type[Any], hint: str = "") -> None:
     """Say which words are no option of a command, and the nearest that is.
 
     Raises:

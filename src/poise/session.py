@@ -60,10 +60,8 @@ def planned(source: str, recipe: Recipe, options: TrainOptions) -> Config:
     The set's path is where it will be prepared; the channels are 3 where they are not given.
     """
     parent = options.out.parent if options.out else Path("runs")
-    for kind, part in ((TrainOptions, options), (PrepareOptions, options.data)):
-        check_types(kind, vars(part))
-    check_types(Recipe, vars(recipe))
-    check_types(type(options.chores), vars(options.chores))
+    for part in (options, options.data, options.chores, recipe):
+        check_types(type(part), vars(part))
     device, data, path = device_named(options.device), options.data, Path(source)
     if not is_prepared(path):
         path = prepared_path(parent / "prepared", source, data)

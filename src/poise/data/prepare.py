@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..errors import DataError, OptionError, PoiseError
-from ..files import NO_SPACE
+from ..files import NO_SPACE, free_space
 from ..size import levels_of
 from .decode import Unusable, View, is_gray
 from .finding import find_source
@@ -186,7 +186,7 @@ def _check_space(part: Path, plan: Plan, options: PrepareOptions) -> None:
         for level in levels_of(options.target)
     )
     needed = plan.total * (pixels * plan.get("channels") + 400)  # 400: the lines about each
-    free = shutil.disk_usage(part).free
+    free = free_space(part)
     if needed > free:
         raise PoiseError(
             f"preparing takes about {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free "

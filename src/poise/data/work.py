@@ -91,7 +91,7 @@ def run(
     work: Work, tasks: Iterator[Task], images: int, workers: int
 ) -> Generator[Made, None, None]:
     """Every shard, as they get ready; `images` in all, `workers` processes or 0 for all cores."""
-    workers = workers or _cores()
+    workers = workers or usable_cores()
     if workers == 1 or images < FEW:
         yield from map(work.make, tasks)
     else:
@@ -185,7 +185,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may use, which in a container are fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
