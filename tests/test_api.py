@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -153,6 +153,7 @@ def test_a_watcher_hears_of_the_images_the_speed_and_every_step() -> None:
 
 def test_a_method_that_config_json_cannot_name_is_refused_with_the_way_out() -> None:
     class Own:
+        needs: ClassVar[str] = "score"
         batch = 8
 
         def step(self, players: Any, reals: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from .config import Config
+from .latents import LatentSpace
 from .players import Players
 
 
@@ -26,7 +27,7 @@ def make_players(config: Config, rank: int = 0, ranks: int = 1) -> Players:
         critic,
         optimizer(generator.parameters()),
         optimizer(critic.parameters()),
-        networks.latent,
+        LatentSpace(networks.latent, networks.prior),
         device,
         rank,
         ranks,

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from .errors import OptionError, RunError
+from .latents import LatentSpace
 from .machine import device_named
 from .run import Run
-from .sampling import draw, fixed_latents
+from .sampling import draw
 from .size import Size
 
 
@@ -27,7 +28,7 @@ class Generator:
     """
 
     network: nn.Module  # latents [n, d] -> images [n, c, h, w] in [-1, 1]
-    latent_size: int  # d
+    space: LatentSpace  # what its latents are drawn from
     size: Size  # height x width of an image, in pixels
     channels: int
     drawn: int  # real images it was trained on
@@ -50,7 +51,7 @@ class Generator:
             raise OptionError(f"--seed is a number of 64 bits, got {seed}.")
         if n < 1:
             raise OptionError(f"the number of samples -n must be at least 1, got {n}.")
-        return fixed_latents(n, self.latent_size, seed)
+        return self.space.fixed(n, seed)
 
     def __call__(self, latents: Tensor) -> Tensor:
         """Images [n, c, h, w] in [-1, 1] of latents [n, d]."""
@@ -86,5 +87,6 @@ def load(run: str | Path, *, device: str = "cpu", warn: Callable[[str], None] = 
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
         raise RunError(f"the checkpoint of {run} is of other networks: {error}") from error
+    space = LatentSpace(networks.latent, networks.prior)
     network.to(device=device).eval().requires_grad_(False)
-    return Generator(network, networks.latent, data.size, data.channels, checkpoint.drawn)
+    return Generator(network, space, data.size, data.channels, checkpoint.drawn)

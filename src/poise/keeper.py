@@ -17,7 +17,7 @@ from .pictures import grid, png, to_uint8
 from .players import Losses, Players, Reals
 from .ranks import mean_over_ranks, wait_for_all
 from .run import Run
-from .sampling import draw, fixed_latents
+from .sampling import draw
 from .watcher import Moment, Watcher
 
 SAMPLES = 64  # images in a grid of samples
@@ -188,7 +188,7 @@ class Keeper:
             ) from error
 
     def _sample(self) -> None:
-        latents = fixed_latents(SAMPLES, self.players.latent_size, self.run.config.seed)
+        latents = self.players.space.fixed(SAMPLES, self.run.config.seed)
         images = to_uint8(draw(self.players.average, latents.to(self.players.device)))
         self.run.save_samples(self.reals.drawn, png(grid(images), at_least=512))
 

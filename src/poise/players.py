@@ -10,13 +10,14 @@ import copy
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from .errors import RunError
+from .latents import LatentSpace
 from .ranks import mean_over_ranks, together
 from .size import Size
 
@@ -35,6 +36,8 @@ class Reals(Protocol):
 class Method(Protocol):
     """A way of playing: hyperparameters as fields, one generator update per `step`."""
 
+    needs: ClassVar[str]  # what its networks can: "score", "rebuild" (an autoencoder), "grow"
+
     @property
     def batch(self) -> int:
         """Images in one batch, over all ranks."""
@@ -51,7 +54,7 @@ class Players:
     critic: nn.Module  # images [n, c, h, w] -> scores [n]
     opt_g: Optimizer
     opt_c: Optimizer
-    latent_size: int
+    space: LatentSpace  # what latents are drawn from
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     rank: int = 0
     ranks: int = 1
@@ -74,8 +77,8 @@ class Players:
                 group["lr"] = lr
 
     def latents(self, n: int) -> Tensor:
-        """This rank's share of n latents z ~ N(0, I), [n / ranks, d]."""
-        return self._share(torch.randn(n, self.latent_size, generator=self._noise))
+        """This rank's share of n latents of the networks' prior, [n / ranks, d]."""
+        return self._share(self.space.draw(n, self._noise))
 
     def uniform(self, n: int) -> Tensor:
         """This rank's share of n numbers ~ U[0, 1), [n / ranks]."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from poise.latents import LatentSpace
 from poise.methods import GAN
 from poise.players import Players
 
@@ -27,7 +28,7 @@ def still(generator: nn.Module, critic: nn.Module, lr: float = 0.0) -> Players:
     """Players that get gradients but do not move."""
     opt_g = torch.optim.SGD(generator.parameters(), lr)
     opt_c = torch.optim.SGD(critic.parameters(), lr)
-    return Players(generator, critic, opt_g, opt_c, latent_size=3)
+    return Players(generator, critic, opt_g, opt_c, space=LatentSpace(3))
 
 
 def logistic(t: float) -> float:

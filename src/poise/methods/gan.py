@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch.nn.functional import softplus
@@ -24,6 +25,8 @@ from ..players import Losses, Players, Reals, descend, losses
 @dataclass(frozen=True)
 class GAN:
     """A discriminator that classifies real against fake, one update each."""
+
+    needs: ClassVar[str] = "score"
 
     batch: int = 64  # images
     saturating: bool = False  # the generator minimises log(1 - s(D(G(z)))), which goes flat

@@ -18,6 +18,7 @@ Held by: tests/methods/test_wgan.py::test_every_critic_weight_is_within_the_clip
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -28,6 +29,8 @@ from ..players import Losses, Players, Reals, descend, losses
 @dataclass(frozen=True)
 class WGAN:
     """Critic kept Lipschitz by clipping its weights. Defaults: Algorithm 1."""
+
+    needs: ClassVar[str] = "score"
 
     batch: int = 64  # m, images
     n_critic: int = 5  # critic updates per generator update

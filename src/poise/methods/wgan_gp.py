@@ -9,6 +9,7 @@ Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville 2017, https://arxiv.org/abs/1704
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,8 @@ def gradient_penalty(
 @dataclass(frozen=True)
 class WGANGP:
     """Critic kept 1-Lipschitz by a penalty on its gradient norm. Defaults: Algorithm 1."""
+
+    needs: ClassVar[str] = "score"
 
     batch: int = 64  # m, images
     n_critic: int = 5  # critic updates per generator update

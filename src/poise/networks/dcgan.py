@@ -11,9 +11,11 @@ a layer with no norm after it has a bias.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
+from ..latents import Prior
 from ..size import Size, base_of
 from .layers import Norm, channels_after, check_networks, norm_layer
 
@@ -21,6 +23,9 @@ from .layers import Norm, channels_after, check_networks, norm_layer
 @dataclass(frozen=True)
 class DCGAN:
     """Strided convolutions without residual connections: the fastest per step."""
+
+    prior: ClassVar[Prior] = "normal"
+    can: ClassVar[frozenset[str]] = frozenset({"score"})
 
     width: float = 1.0  # times the sensible number of channels for the size
     latent: int = 128  # numbers in a latent

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from torch import nn
 
 from ..errors import OptionError
+from ..latents import Prior
 from ..size import Size
 
 Norm = Literal["batch", "layer", "none"]
@@ -14,6 +15,9 @@ Norm = Literal["batch", "layer", "none"]
 
 class Networks(Protocol):
     """A choice of architecture, with its numbers: what a run's configuration holds."""
+
+    prior: ClassVar[Prior]  # of the latents
+    can: ClassVar[frozenset[str]]  # what a method may need: "score", "rebuild", "grow"
 
     @property
     def latent(self) -> int:
@@ -23,7 +27,7 @@ class Networks(Protocol):
         """Latents [n, d] to images [n, c, h, w] in [-1, 1]."""
 
     def critic(self, size: Size, channels: int) -> nn.Module:
-        """Images [n, c, h, w] to scores [n]."""
+        """Images [n, c, h, w] to scores [n]; to images like them if it can "rebuild"."""
 
 
 def norm_layer(norm: Norm, channels: int) -> nn.Module:

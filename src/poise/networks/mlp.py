@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
 from ..errors import OptionError
+from ..latents import Prior
 from ..size import Size
 from .layers import Norm, check_networks
 
@@ -23,6 +25,9 @@ HIDDEN = 512  # numbers in a hidden layer at width 1
 @dataclass(frozen=True)
 class MLP:
     """Linear layers: quick on tiny images, and a hard test for a method on larger ones."""
+
+    prior: ClassVar[Prior] = "normal"
+    can: ClassVar[frozenset[str]] = frozenset({"score"})
 
     width: float = 1.0  # times 512 numbers in a hidden layer
     latent: int = 128  # numbers in a latent

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
+from ..latents import Prior
 from ..size import Size, base_of
 from .layers import Norm, channels_after, check_networks, norm_layer
 
@@ -22,6 +24,9 @@ from .layers import Norm, channels_after, check_networks, norm_layer
 @dataclass(frozen=True)
 class ResNet:
     """Residual blocks: better images than DCGAN's, at several times the cost of a step."""
+
+    prior: ClassVar[Prior] = "normal"
+    can: ClassVar[frozenset[str]] = frozenset({"score"})
 
     width: float = 1.0  # times the sensible number of channels for the size
     latent: int = 128  # numbers in a latent
