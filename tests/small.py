@@ -12,8 +12,16 @@ from poise.build import make_players
 from poise.config import Chores, Config, Images, Recipe
 from poise.data.options import PrepareOptions
 from poise.keeper import Meter
-from poise.methods import GAN, WGAN, WGANGP
-from poise.networks import DCGAN, MLP, Networks, ResNet
+from poise.methods import BEGAN, GAN, METHODS, WGAN, WGANGP, Progressive
+from poise.networks import (
+    DCGAN,
+    MLP,
+    NETWORKS,
+    AutoEncoder,
+    Growing,
+    Networks,
+    ResNet,
+)
 from poise.optim import SGD, Adam, Move, OptimisticAdam, OptimisticSGD, RMSProp
 from poise.players import Method, Players
 from poise.size import Size
@@ -26,11 +34,15 @@ SMALL_METHODS: dict[str, Method] = {
     "gan": GAN(batch=4),
     "wgan": WGAN(batch=4, n_critic=3),
     "wgan-gp": WGANGP(batch=4, n_critic=3),
+    "began": BEGAN(batch=4, lambda_k=0.1, window=16, patience=1, floor=1e-5),
+    "progressive": Progressive(batch=4, fade=24, settle=24),  # one doubling, from 24 to 48 images
 }
 SMALL_NETWORKS: dict[str, Networks] = {
     "dcgan": DCGAN(width=0.07, latent=6, critic_norm="layer"),
     "mlp": MLP(width=0.02, latent=6),
     "resnet": ResNet(width=0.07, latent=6),
+    "autoencoder": AutoEncoder(width=0.07, latent=6),
+    "growing": Growing(latent=6, maps=32, most=6, group=1),  # no deviation: images do not mix
 }
 SMALL_MOVES: dict[str, Move] = {
     "sgd": SGD(1e-3),
@@ -39,6 +51,14 @@ SMALL_MOVES: dict[str, Move] = {
     "optimistic-sgd": OptimisticSGD(1e-3),
     "optimistic-adam": OptimisticAdam(1e-3),
 }
+
+
+def networks_for(method: str) -> list[str]:
+    """The networks that a method can play with, by name."""
+    return [name for name, kind in NETWORKS.items() if METHODS[method].needs in kind.can]
+
+
+PAIRS = [(method, network) for method in METHODS for network in networks_for(method)]
 
 
 class Noise:
@@ -63,11 +83,12 @@ def small_config(
     method: str = "wgan-gp",
     *,
     move: str = "adam",
-    network: str = "dcgan",
+    network: str | None = None,
     images: int = 96,
     **changes: Any,
 ) -> Config:
     """A run of a second."""
+    network = network or networks_for(method)[0]  # dcgan, where it will do
     recipe = Recipe(SMALL_METHODS[method], SMALL_NETWORKS[network], SMALL_MOVES[move], images)
     data = Images("noise", "nowhere.poise", "", SIZE, 1, PrepareOptions(size="8"))
     config = Config(recipe, data, Chores(), average=50)

@@ -13,10 +13,11 @@ import torch
 
 from poise import ranks
 from poise.build import make_players
+from poise.config import Config
 from poise.methods import METHODS
 from poise.players import Players
 
-from .small import Noise, play_to, small_config
+from .small import Noise, networks_for, play_to, small_config
 
 IMAGES = 48
 
@@ -28,13 +29,19 @@ def free_port() -> int:
         return port
 
 
+def unmixed(method: str) -> Config:
+    """A run whose networks do not mix the images of a batch."""
+    chosen = networks_for(method)
+    return small_config(method, network="mlp" if "mlp" in chosen else chosen[0], images=IMAGES)
+
+
 def one_rank(method: str, rank: int, of: int, port: int, out: Path) -> None:
     """What one process of torchrun does; its players' state goes to a file."""
     os.environ.update(
         RANK=str(rank), WORLD_SIZE=str(of), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
     assert ranks.join() == (rank, of)
-    config = small_config(method, network="mlp", images=IMAGES)  # no norm: images do not mix
+    config = unmixed(method)
     players = make_players(config, rank, of)
     meter = play_to(config, IMAGES, players, Noise(rank=rank, ranks=of))
     state = {name: value.flatten().tolist() for name, value in players.state().items()}
@@ -64,7 +71,7 @@ def test_two_ranks_with_half_the_batch_each_take_the_steps_of_one_with_all_of_it
     assert told[0]["means"] == told[1]["means"]
     assert [each["said"] for each in told] == [True, True]
 
-    config = small_config(method, network="mlp", images=IMAGES)
+    config = unmixed(method)
     alone = make_players(config)
     means = play_to(config, IMAGES, alone, Noise()).read()
     for name, value in alone.state().items():

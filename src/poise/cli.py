@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from .errors import PoiseError, unknown
 
+COMMANDS = ("prepare", "sample", "train")
 HELP = """usage: poise COMMAND ...
 
 Trains GANs that keep their balance. Point it at images, get a generator.
@@ -37,13 +38,19 @@ def main(argv: Sequence[str]) -> int:
     try:
         if argv[0] not in COMMANDS:
             raise unknown("command", argv[0], COMMANDS)
-        return COMMANDS[argv[0]](argv[1:])
+        return (train if argv[0] == "train" else _other(argv[0]))(argv[1:])
     except PoiseError as error:
         return _failed(str(error), error.exit_code)
     except OSError as error:
         return _failed(f"{error.filename}: {error.strerror}.", 2)
     except KeyboardInterrupt:
         return _failed("interrupted; what is done is kept, the same command goes on.", 1)
+
+
+def _other(name: str) -> Callable[[Sequence[str]], int]:
+    from .commands import WORK
+
+    return WORK[name]
 
 
 def _failed(text: str, code: int) -> int:
@@ -78,30 +85,3 @@ def train(argv: Sequence[str]) -> int:
         done = train_run(run, terminal, StopRequest())
         terminal.ended(run, done)
     return 0
-
-
-def sample(argv: Sequence[str]) -> int:
-    """`poise sample`."""
-    from .commands import parse_sample, sample_to_files
-    from .terminal import Terminal
-
-    with Terminal() as terminal:
-        for path in sample_to_files(parse_sample(argv), terminal.warn):
-            terminal.say(str(path))
-    return 0
-
-
-def prepare(argv: Sequence[str]) -> int:
-    """`poise prepare`."""
-    from .commands import parse_prepare, prepare_or_check
-    from .terminal import Terminal
-
-    with Terminal() as terminal:
-        return prepare_or_check(parse_prepare(argv), terminal)
-
-
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "prepare": prepare,
-    "sample": sample,
-    "train": train,
-}

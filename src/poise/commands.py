@@ -1,4 +1,4 @@
-"""The work of `poise prepare`, `poise sample` and `--dry-run`, with their options."""
+"""`poise prepare`, `poise sample` and `--dry-run`: their options and their work."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from .data.prepared import Prepared, is_prepared
 from .errors import DataError, OptionError, RunError
 from .files import part_of, write_atomically
 from .generator import load
-from .machine import forecast, with_threads
+from .machine import forecast
 from .options import DEFAULT_METHOD, Asked, parsed
 from .pictures import grid, png, to_uint8
+from .planning import plan
 from .presets import recipe
 from .run import Run, sample_path
 from .session import TrainOptions, planned, prepared_path, with_images
+from .terminal import Terminal
 from .watcher import Watcher
 
 
@@ -120,7 +122,7 @@ def prepare_or_check(asked: PrepareCommand, watcher: Watcher) -> int:
     if asked.estimate:
         options = TrainOptions(data=asked.options)
         config = planned(str(prepared.path), recipe(DEFAULT_METHOD), options)
-        watcher.say(forecast(*with_threads(with_images(config, prepared), 0)))
+        watcher.say(forecast(*plan(with_images(config, prepared), 0, None)))
     watcher.say(f"Train on it: poise train {prepared.path}")
     return 0
 
@@ -146,5 +148,23 @@ def dry_run(asked: Asked) -> Iterator[str]:
     config = planned(asked.source, asked.recipe, asked.options)
     if is_prepared(Path(config.data.prepared)):
         config = with_images(config, Prepared.open(Path(config.data.prepared)))
+    config, speeds = plan(config, asked.options.threads, asked.options.hours)
     yield json.dumps(config.to_json(), indent=2)
-    yield forecast(*with_threads(config, asked.options.threads))
+    yield forecast(config, speeds)
+
+
+def sample(argv: Sequence[str]) -> int:
+    """`poise sample`; the exit code."""
+    with Terminal() as terminal:
+        for path in sample_to_files(parse_sample(argv), terminal.warn):
+            terminal.say(str(path))
+    return 0
+
+
+def prepare_images(argv: Sequence[str]) -> int:
+    """`poise prepare`; the exit code."""
+    with Terminal() as terminal:
+        return prepare_or_check(parse_prepare(argv), terminal)
+
+
+WORK: dict[str, Callable[[Sequence[str]], int]] = {"prepare": prepare_images, "sample": sample}

@@ -41,6 +41,12 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.method.batch < 1:
             raise OptionError(f"--batch must be at least 1, got {self.method.batch}.")
+        if self.method.needs not in self.networks.can:
+            fitting = [name for name, kind in NETWORKS.items() if self.method.needs in kind.can]
+            raise OptionError(
+                f"--method {name_of(self.method, METHODS)} plays with --network "
+                f"{' or '.join(fitting)}, got {name_of(self.networks, NETWORKS)}."
+            )
 
 
 @dataclass(frozen=True)

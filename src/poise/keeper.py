@@ -115,6 +115,7 @@ class Keeper:
         """
         drawn, chores = self.reals.drawn, self.run.config.chores
         self.meter.add(losses)
+        self._pass_on_notes(drawn)
         if due(chores.log_every, before, drawn):
             self._log(drawn)
         if not self.writes:
@@ -142,6 +143,14 @@ class Keeper:
             self.run.event("done" if done else "stopped", self.reals.drawn)
         wait_for_all()
         return done
+
+    def _pass_on_notes(self, drawn: int) -> None:
+        """What the method has to say: to the person, and to the events."""
+        while self.players.notes:
+            text = self.players.notes.pop(0)
+            if self.writes:
+                self.watcher.say(f"At {drawn:,} images: {text}")
+                self.run.event("note", drawn, text=text)
 
     def _log(self, drawn: int) -> None:
         self._numbers, self._memory = self.meter.read(), memory_in_use(str(self.players.device))

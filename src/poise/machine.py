@@ -47,9 +47,8 @@ class _Dummies(Reals):
     """Images of noise, handed out until the deadline."""
 
     def __init__(self, config: Config) -> None:
-        shape = (config.recipe.method.batch, config.data.channels, *config.data.size)
-        images = torch.rand(shape, device=config.device) * 2 - 1
-        self.images = images.to(memory_format=torch.channels_last)
+        self._config = config
+        self._images = torch.empty(0)  # of the size that was asked for last
         self.drawn = 0
         self.deadline = float("inf")
 
@@ -57,21 +56,51 @@ class _Dummies(Reals):
         if time.monotonic() > self.deadline:
             raise _Enough
         self.drawn += n
-        return self.images[:n]
+        shape = (n, self._config.data.channels, *(size or self._config.data.size))
+        if self._images.shape != shape:
+            images = torch.rand(shape, device=self._config.device) * 2 - 1
+            self._images = images.to(memory_format=torch.channels_last)
+        return self._images
 
 
 def images_per_second(config: Config, threads: int, seconds: float = SECONDS) -> float:
-    """How fast real steps of this run go, on players of their own; at least one batch is timed."""
+    """How fast real steps of this run go, on players of their own; at least one batch is timed.
+
+    Where steps grow dearer with the clock, the mean over the run: each phase is timed by itself.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         players, reals = make_players(config), _Dummies(config)
-        _steps(config, players, reals, time.monotonic())  # warm up: one step, or one batch of it
-        reals.drawn, started = 0, time.monotonic()
-        _steps(config, players, reals, started + seconds)
-        return reals.drawn / (time.monotonic() - started)
+        parts = phases_of(config)
+        spent = 0.0
+        for start, images in parts:
+            players.memory.clear()  # as if the run began here
+            spent += images * _seconds_per_image(
+                config, players, reals, start, seconds / len(parts)
+            )
+        return config.recipe.images / spent
     finally:
         torch.set_num_threads(before)
+
+
+def phases_of(config: Config) -> list[tuple[int, int]]:
+    """The clocks from which steps cost alike, and how many images each phase has."""
+    phases = getattr(config.recipe.method, "phases", None)
+    whole = [(0, config.recipe.images)]
+    return phases(config.recipe.images, config.data.size) if phases else whole
+
+
+def _seconds_per_image(
+    config: Config, players: Players, reals: _Dummies, start: int, seconds: float
+) -> float:
+    for timed in (0.0, seconds):  # at first a warm-up: one step, or one batch of it
+        reals.drawn, began = start, time.monotonic()
+        _steps(config, players, reals, began + timed)
+        took = time.monotonic() - began
+        if took > 2 * SECONDS:  # slow enough for the warm-up not to matter
+            break
+    return took / (reals.drawn - start)
 
 
 def _steps(config: Config, players: Players, reals: _Dummies, until: float) -> None:

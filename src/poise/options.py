@@ -101,8 +101,9 @@ def _chosen(argv: Sequence[str], option: str, default: str) -> str:
 def _network_like(base: Recipe, name: str) -> Any:
     """Another network, with the norms that the recipe's method can bear."""
     kind: Any = pick("network", name, NETWORKS)
-    old: Any = base.networks
-    return kind(width=old.width, latent=old.latent, critic_norm=old.critic_norm)
+    own = {field.name for field in dataclasses.fields(kind)}
+    kept = {"width", "latent", "critic_norm"} & own
+    return kind(**{k: v for k, v in vars(base.networks).items() if k in kept and v is not None})
 
 
 def _command(base: Recipe, names: dict[str, str]) -> type[Any]:

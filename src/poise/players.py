@@ -10,7 +10,7 @@ import copy
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ from .errors import RunError
 from .latents import LatentSpace
 from .ranks import mean_over_ranks, together
 from .size import Size
+
+NO_MEMORY = "can't allocate memory"  # of the CPU's allocator, which has no error of its own
 
 Losses = dict[str, Tensor]  # named scalars, detached, still on the device
 
@@ -46,6 +48,14 @@ class Method(Protocol):
         """Update the critic as often as the algorithm says, and the generator once."""
 
 
+@runtime_checkable
+class Clocked(Protocol):
+    """A module that is a function of the clock, too."""
+
+    def set_clock(self, drawn: int) -> None:
+        """Become what it is after `drawn` images."""
+
+
 @dataclass
 class Players:
     """Everything a run must remember but the clock; `state` of this is the whole checkpoint."""
@@ -59,6 +69,7 @@ class Players:
     rank: int = 0
     ranks: int = 1
     memory: dict[str, Tensor] = field(default_factory=dict)  # what a method keeps between steps
+    notes: list[str] = field(default_factory=list)  # what a method has to say, until it is read
 
     def __post_init__(self) -> None:
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
@@ -72,9 +83,48 @@ class Players:
 
     def set_rate(self, lr: float) -> None:
         """Give both optimizers this learning rate."""
+        for group in self._groups():
+            group["lr"] = lr
+
+    def scale_rate(self, factor: float, floor: float = 0.0) -> None:
+        """Multiply the rate of the coming step, but not to below `floor`, nor if it is below it."""
+        for group in self._groups():
+            group["lr"] = max(group["lr"] * factor, min(floor, group["lr"]))
+
+    def set_clock(self, drawn: int) -> None:
+        """Tell networks that change with the clock what time it is."""
+        for _, network in self._networks():
+            for module in network.modules():
+                if isinstance(module, Clocked):
+                    module.set_clock(drawn)
+
+    def fresh_optimizers(self) -> None:
+        """Forget what both optimizers know of past gradients."""
         for optimizer in (self.opt_g, self.opt_c):
-            for group in optimizer.param_groups:
-                group["lr"] = lr
+            optimizer.state.clear()
+
+    def make_room(self, error: Exception, batch: int) -> None:
+        """Halve the batches from now on, if memory ran out and that can help; else raise the error.
+
+        A player may have moved before memory ran out in the other's move: that move stays.
+        """
+        full = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or NO_MEMORY in str(error)
+        if not full or self.fitting(batch) == 1 or self.ranks > 1:
+            raise error
+        for optimizer in (self.opt_g, self.opt_c):
+            optimizer.zero_grad(set_to_none=True)  # what the failed step still holds
+        self.memory["halvings"] = self.memory.get("halvings", torch.tensor(0)) + 1
+        times = 2 ** int(self.memory["halvings"])
+        self.notes.append(f"Memory ran out: batches are a {times}th of what they were, from here.")
+
+    def fitting(self, batch: int) -> int:
+        """The batch that fits into memory: halved as often as memory ran out in this run."""
+        halvings = int(self.memory.get("halvings", 0))
+        return max(1, batch >> halvings)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a number over all ranks, for what they must decide alike."""
+        return mean_over_ranks(value.detach().clone())
 
     def latents(self, n: int) -> Tensor:
         """This rank's share of n latents of the networks' prior, [n / ranks, d]."""
@@ -129,6 +179,10 @@ class Players:
 
     def _networks(self) -> list[tuple[str, nn.Module]]:
         return [(name, getattr(self, name)) for name in ("generator", "critic", "average")]
+
+    def _groups(self) -> Iterator[dict[str, Any]]:
+        for optimizer in (self.opt_g, self.opt_c):
+            yield from optimizer.param_groups
 
     def _optimizers(self) -> list[tuple[str, Optimizer]]:
         return [("opt_g", self.opt_g), ("opt_c", self.opt_c)]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from .config import Recipe
 from .errors import unknown
-from .methods import GAN, WGAN, WGANGP
-from .networks import DCGAN, MLP, ResNet
+from .methods import BEGAN, GAN, WGAN, WGANGP, Progressive
+from .networks import DCGAN, MLP, AutoEncoder, Growing, ResNet
 from .optim import Adam, RMSProp
 
 PRESETS: dict[str, dict[str, Recipe]] = {
@@ -52,6 +52,39 @@ PRESETS: dict[str, dict[str, Recipe]] = {
             ResNet(width=2, critic_norm="none", widen=False),
             Adam(2e-4, decay=32_000_000),
             images=32_000_000,
+        ),
+    },
+    "began": {
+        "default": Recipe(
+            BEGAN(), AutoEncoder(width=0.25), Adam(4e-4, beta1=0.5, beta2=0.999), images=100_000
+        ),
+        # Section 4: 128 filters; Adam at 1e-4 with its usual betas.
+        "paper": Recipe(
+            BEGAN(), AutoEncoder(width=2), Adam(1e-4, beta1=0.9, beta2=0.999), images=5_000_000
+        ),
+    },
+    "progressive": {
+        "default": Recipe(
+            Progressive(batch=32, fade=None, settle=None),
+            Growing(width=None, latent=128),
+            Adam(1e-3, beta2=0.99),
+            images=300_000,
+        ),
+        # Appendix A.1 and the authors' code for one GPU.
+        "paper": Recipe(Progressive(), Growing(), Adam(1e-3, beta2=0.99), images=12_000_000),
+        # Appendix B: narrower, shorter phases, and a penalty that holds the norm at 750.
+        "cifar": Recipe(
+            Progressive(fade=400_000, settle=400_000, target=750.0),
+            Growing(latent=128, maps=4096, most=128),
+            Adam(1e-3, beta2=0.99),
+            images=12_000_000,
+        ),
+        # Table 4: Metz's 1,000 modes of stacked digits.
+        "stacked-digits": Recipe(
+            Progressive(batch=64, n_critic=5, drift=0.0),
+            Growing(latent=128, maps=4096, most=128),
+            Adam(1e-3, beta2=0.99),
+            images=12_000_000,
         ),
     },
 }

@@ -20,8 +20,9 @@ from .data.prepared import Prepared, is_prepared
 from .data.reals import Reals
 from .errors import OptionError, RunError
 from .files import free_space
-from .machine import device_named, forecast, with_threads
+from .machine import device_named, forecast
 from .methods import METHODS
+from .planning import plan
 from .run import Run, next_name
 from .watcher import Watcher
 
@@ -33,6 +34,7 @@ class TrainOptions:
     data: PrepareOptions = field(default_factory=PrepareOptions)
     chores: Chores = field(default_factory=Chores)
     images: int | None = None  # real images to train on, in all; unset: the preset's number
+    hours: float | None = None  # of training: as many images as that takes, instead of --images
     mirror: bool = False  # show each image left-right mirrored half of the time
     seed: int = 0  # of weights, noise and the order of the images
     average: int = 10_000  # images after which half of the old average of the generator is left
@@ -87,7 +89,7 @@ def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) 
     )
     watcher.say(prepared.report)
     config = with_images(config, prepared)
-    config, speeds = with_threads(config, options.threads)
+    config, speeds = plan(config, options.threads, options.hours)
     watcher.say(forecast(config, speeds))
     path = options.out or next_name(Path("runs"), _stem(source, config))
     check_space(config, path)

@@ -30,6 +30,13 @@ class Size(NamedTuple):
         return Size(self.height << times, self.width << times)
 
 
+class Stage(NamedTuple):
+    """How far a network has grown."""
+
+    level: int  # doublings above the base
+    alpha: float  # weight of that level's layers: 0 absent, 1 fully in
+
+
 def parse_size(text: str) -> Size:
     """`64` or `64x96` (height x width).
 

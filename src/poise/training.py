@@ -60,8 +60,14 @@ def play(
     while reals.drawn < config.recipe.images:
         before = reals.drawn
         players.seed_noise(config.seed, attempt, before)
+        players.set_clock(before)
         players.set_rate(rate_after(config.recipe.optimizer, before))
-        losses = config.recipe.method.step(players, reals)
+        try:
+            losses = config.recipe.method.step(players, reals)
+        except (RuntimeError, MemoryError) as error:
+            players.make_room(error, config.recipe.method.batch)
+            reals.drawn = before  # the same images again, in smaller batches
+            continue
         halflife = min(config.average, max(1.0, WARM_UP * reals.drawn))
         players.update_average(reals.drawn - before, halflife)
         yield before, losses

@@ -17,6 +17,7 @@ from poise.size import Size
 from ..small import SMALL_NETWORKS
 
 SIZES = [Size(4, 4), Size(8, 8), Size(28, 28), Size(32, 32), Size(16, 24), Size(40, 16)]
+ENDING_IN_TANH = ("dcgan", "mlp", "resnet")
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
@@ -29,25 +30,26 @@ def test_any_size_with_a_base_and_any_channels_go_through_both_players(
     networks = SMALL_NETWORKS[name]
     images = networks.generator(size, channels)(torch.randn(2, networks.latent))
     assert images.shape == (2, channels, *size)
-    assert images.abs().max() <= 1
-    assert networks.critic(size, channels)(images).shape == (2,)
+    if name in ENDING_IN_TANH:
+        assert images.abs().max() <= 1
+    assert networks.critic(size, channels)(images).shape == (
+        images.shape if "rebuild" in networks.can else (2,)
+    )
 
 
 @every_network
 @pytest.mark.parametrize("norm", ["layer", "none"])
 def test_without_batch_norm_no_player_mixes_images(name: str, norm: str) -> None:
     torch.manual_seed(0)
-    networks: Any = dataclasses.replace(
-        SMALL_NETWORKS[name],  # type: ignore[type-var]
-        norm=norm,
-        critic_norm=norm,
-    )
+    small: Any = SMALL_NETWORKS[name]
+    norms = {"norm": norm, "critic_norm": norm} if hasattr(small, "norm") else {}
+    networks = dataclasses.replace(small, **norms)
     size = Size(16, 16)
     generator, critic = networks.generator(size, 3), networks.critic(size, 3)
     z = torch.randn(4, networks.latent)
     x = generator(z)
-    assert torch.allclose(generator(z[:1]), x[:1], atol=1e-6)
-    assert torch.allclose(critic(x[:1]), critic(x)[:1], atol=1e-6)
+    assert torch.allclose(generator(z[:1]), x[:1], rtol=1e-4, atol=1e-5)
+    assert torch.allclose(critic(x[:1]), critic(x)[:1], rtol=1e-4, atol=1e-5)
 
 
 def test_layer_norm_is_over_one_image_with_a_scale_and_an_offset_per_channel() -> None:

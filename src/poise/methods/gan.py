@@ -34,15 +34,16 @@ class GAN:
     def step(self, players: Players, reals: Reals) -> Losses:
         """One update of the discriminator, then one of the generator."""
         g, d = players.generator, players.critic
+        n = players.fitting(self.batch)
 
-        x = reals(self.batch)
+        x = reals(n)
         with torch.no_grad():
-            fake = g(players.latents(self.batch))
+            fake = g(players.latents(n))
         # Two passes: with batch norm, reals and fakes have their own statistics (as in DCGAN).
         loss_d = softplus(-d(x)).mean() + softplus(d(fake)).mean()  # -log s(t) = softplus(-t)
         descend((players.opt_c, loss_d))
 
-        score = d(g(players.latents(self.batch)))
+        score = d(g(players.latents(n)))
         loss_g = -softplus(score).mean() if self.saturating else softplus(-score).mean()
         descend((players.opt_g, loss_g))
         return losses(distance=math.log(2) - loss_d / 2, loss_g=loss_g)

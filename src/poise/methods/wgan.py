@@ -50,19 +50,20 @@ class WGAN:
     def step(self, players: Players, reals: Reals) -> Losses:
         """n_critic updates of the critic, each clipped, then one of the generator."""
         g, f = players.generator, players.critic
+        n = players.fitting(self.batch)
         update = players.memory.setdefault("update", torch.zeros((), dtype=torch.int64))  # CPU
 
         for _ in range(self.critic_updates(int(update))):
-            x = reals(self.batch)
+            x = reals(n)
             with torch.no_grad():
-                fake = g(players.latents(self.batch))
+                fake = g(players.latents(n))
             distance = f(x).mean() - f(fake).mean()  # W(P_r, P_theta), up to a constant factor
             descend((players.opt_c, -distance))
             with torch.no_grad():
                 torch._foreach_clamp_max_(list(f.parameters()), self.clip)
                 torch._foreach_clamp_min_(list(f.parameters()), -self.clip)
 
-        loss_g = -f(g(players.latents(self.batch))).mean()
+        loss_g = -f(g(players.latents(n))).mean()
         descend((players.opt_g, loss_g))
         players.memory["update"] = update + 1
         return losses(distance=distance, loss_g=loss_g)

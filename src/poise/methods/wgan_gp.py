@@ -20,12 +20,19 @@ from ..players import Losses, Players, Reals, descend, losses
 
 
 def gradient_penalty(
-    critic: nn.Module, x: Tensor, fake: Tensor, eps: Tensor, *, one_sided: bool = False
+    critic: nn.Module,
+    x: Tensor,
+    fake: Tensor,
+    eps: Tensor,
+    *,
+    one_sided: bool = False,
+    target: float = 1.0,
 ) -> Tensor:
     """Mean of (||grad D|| - 1)^2 at x^ = eps x + (1 - eps) fake; x, fake [n, c, h, w], eps [n].
 
-    The norm is taken per image over all its numbers, in float32. One-sided, only norms above 1
-    count. A gradient of exactly 0 gives 1 with a finite derivative: vector_norm's there is 0.
+    The norm is taken per image over all its numbers, in float32, in units of `target`. One-sided,
+    only norms above 1 count. A gradient of exactly 0 gives 1 with a finite derivative:
+    vector_norm's there is 0.
 
     Raises:
         OptionError: the critic has batch norm, which mixes images, so that the gradient of one
@@ -38,7 +45,7 @@ def gradient_penalty(
         )
     between = torch.lerp(fake, x, eps.view(-1, 1, 1, 1)).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    norm = torch.linalg.vector_norm(gradient.float().flatten(1), dim=1)  # [n]
+    norm = torch.linalg.vector_norm(gradient.float().flatten(1), dim=1) / target  # [n]
     excess = (norm - 1).clamp_min(0) if one_sided else norm - 1
     mean: Tensor = excess.square().mean()
     return mean
@@ -64,16 +71,17 @@ class WGANGP:
     def step(self, players: Players, reals: Reals) -> Losses:
         """n_critic updates of the critic, then one of the generator."""
         g, d = players.generator, players.critic
+        n = players.fitting(self.batch)
 
         for _ in range(self.n_critic):
-            x = reals(self.batch)
+            x = reals(n)
             with torch.no_grad():
-                fake = g(players.latents(self.batch))
+                fake = g(players.latents(n))
             distance = d(x).mean() - d(fake).mean()
-            eps = players.uniform(self.batch)
+            eps = players.uniform(n)
             penalty = gradient_penalty(d, x, fake, eps, one_sided=self.one_sided)
             descend((players.opt_c, -distance + self.penalty * penalty))
 
-        loss_g = -d(g(players.latents(self.batch))).mean()
+        loss_g = -d(g(players.latents(n))).mean()
         descend((players.opt_g, loss_g))
         return losses(distance=distance, penalty=penalty, loss_g=loss_g)

@@ -1,0 +1,84 @@
+"""Boundary equilibrium GAN: the critic is an autoencoder, and a controller holds the balance.
+
+Berthelot, Schumm, Metz 2017, https://arxiv.org/abs/1703.10717, sections 3.3 and 3.4.
+D rebuilds images:
+
+    L(v)    = |v - D(v)|^eta                       the mean over an image's numbers
+    L_D     = L(x) - k_t L(G(z_D))
+    L_G     = L(G(z_G))                            both move at once
+    k_{t+1} = k_t + lambda_k (gamma L(x) - L(G(z_G))),    k in [0, 1], k_0 = 0
+    M       = L(x) + |gamma L(x) - L(G(z_G))|      convergence: lower is better
+
+gamma = E L(G(z)) / E L(x) is the balance that is held: lower is sharper and less varied.
+
+Differs from the paper: it halves the rate "when the measure of convergence stalls" and does not say
+when that is; here, when the mean of M over `window` images has not set a new low for `patience`
+windows, down to `floor`.
+Held by: tests/methods/test_began.py::test_the_rate_is_halved_when_m_stalls_and_not_below_the_floor
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ..errors import OptionError
+from ..plateau import Plateau
+from ..players import Losses, Players, Reals, descend, losses
+
+
+@dataclass(frozen=True)
+class BEGAN:
+    """Autoencoder losses of reals and fakes, held at a set ratio. Defaults: the paper's."""
+
+    batch: int = 16  # images
+    gamma: float = 0.5  # E L(G(z)) / E L(x) to hold; lower is sharper and less varied
+    lambda_k: float = 0.001  # how fast k follows, per step
+    eta: Literal[1, 2] = 1  # power of the difference in L
+    window: int = 20_000  # images whose mean M is one reading of the convergence
+    patience: int = 5  # readings without a new low of M before the rate is halved
+    floor: float = 2e-5  # learning rate below which it is not halved
+
+    needs: ClassVar[str] = "rebuild"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.gamma <= 1:
+            raise OptionError(f"--gamma must be above 0 and at most 1, got {self.gamma}.")
+        if not 0 <= self.lambda_k < float("inf"):
+            raise OptionError(f"--lambda-k must be at least 0, got {self.lambda_k}.")
+        if self.eta not in (1, 2):
+            raise OptionError(f"--eta must be 1 or 2, got {self.eta}.")
+        for name in ("window", "patience"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"--{name} must be at least 1, got {getattr(self, name)}.")
+
+    def step(self, players: Players, reals: Reals) -> Losses:
+        """One update of both players at once, then one of k."""
+        g, d, memory = players.generator, players.critic, players.memory
+        k = memory.setdefault("k", torch.zeros(())).to(players.device)
+        halvings = memory.setdefault("rate.halvings", torch.tensor(0))  # on the CPU
+        players.scale_rate(0.5 ** int(halvings), self.floor)
+        drawn, n = reals.drawn, players.fitting(self.batch)
+
+        def loss(v: Tensor) -> Tensor:
+            rebuilt: Tensor = d(v)
+            return (v - rebuilt).abs().pow(self.eta).mean()
+
+        loss_x = loss(reals(n))
+        with torch.no_grad():
+            fake = g(players.latents(n))
+        loss_d = loss_x - k * loss(fake)
+        loss_g = loss(g(players.latents(n)))
+        descend((players.opt_c, loss_d), (players.opt_g, loss_g))
+
+        mean_x, mean_g = players.mean(torch.stack([loss_x, loss_g]))
+        balance = self.gamma * mean_x - mean_g  # above 0: G is ahead, and D must attend to it
+        memory["k"] = (k + self.lambda_k * balance).clamp(0, 1)
+        convergence = mean_x + balance.abs()
+        if Plateau("convergence", self.window, self.patience).stalled(players, convergence, drawn):
+            memory["rate.halvings"] = halvings + 1
+            players.notes.append("M, the measure of convergence, has stalled: the rate is halved.")
+        return losses(convergence=convergence, k=k, loss_x=loss_x, loss_g=loss_g)
