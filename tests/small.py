@@ -42,7 +42,7 @@ SMALL_NETWORKS: dict[str, Networks] = {
     "mlp": MLP(width=0.02, latent=6),
     "resnet": ResNet(width=0.07, latent=6),
     "autoencoder": AutoEncoder(width=0.07, latent=6),
-    "growing": Growing(latent=6, maps=32, most=6, group=1),  # no deviation: images do not mix
+    "growing": Growing(latent=6, maps=32, widest=6, group=1),  # no deviation: images do not mix
 }
 SMALL_MOVES: dict[str, Move] = {
     "sgd": SGD(1e-3),

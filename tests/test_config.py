@@ -32,7 +32,8 @@ def test_every_method_has_a_default_and_the_papers_preset() -> None:
 def numbers(method: str, preset: str) -> dict[str, Any]:
     """All hyperparameters of a preset, flat."""
     chosen = recipe(method, preset)
-    return vars(chosen.method) | vars(chosen.networks) | vars(chosen.optimizer)
+    more = {"images": chosen.images, "filters": getattr(chosen.networks, "filters", None)}
+    return more | vars(chosen.method) | vars(chosen.networks) | vars(chosen.optimizer)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,15 @@ def numbers(method: str, preset: str) -> dict[str, Any]:
         ("wgan-gp", "mnist", {"lr": 1e-4, "beta1": 0.5, "beta2": 0.9, "batch": 50}),
         ("wgan-gp", "cifar-dcgan", {"lr": 1e-4, "beta1": 0.5, "width": 2, "latent": 128}),
         ("wgan-gp", "cifar-resnet", {"lr": 2e-4, "beta1": 0.0, "decay": 32_000_000}),
+        ("began", "paper", {"lr": 1e-4, "gamma": 0.5, "lambda_k": 0.001, "batch": 16}),
+        ("began", "paper", {"eta": 1, "latent": 64, "filters": 128, "floor": 2e-5}),
+        ("progressive", "paper", {"fade": 600_000, "settle": 600_000, "n_critic": 1}),
+        ("progressive", "paper", {"penalty": 10.0, "drift": 0.001, "target": 1.0}),
+        ("progressive", "paper", {"latent": 512, "maps": 8192, "widest": 512, "width": 1.0}),
+        ("progressive", "paper", {"lr": 1e-3, "beta1": 0.0, "beta2": 0.99, "images": 12_000_000}),
+        ("progressive", "cifar", {"fade": 400_000, "settle": 400_000, "target": 750.0}),
+        ("progressive", "cifar", {"maps": 4096, "widest": 128, "latent": 128}),
+        ("progressive", "stacked-digits", {"n_critic": 5, "batch": 64, "drift": 0.0}),
         ("gan", "paper", {"lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "batch": 128}),
     ],
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from tyro.conf import Positional, arg
 
 from .data.options import PrepareOptions
@@ -18,13 +19,15 @@ from .files import part_of, write_atomically
 from .generator import load
 from .machine import forecast
 from .options import DEFAULT_METHOD, Asked, parsed
-from .pictures import grid, png, to_uint8
+from .pictures import enlarged, grid, png, to_uint8
 from .planning import plan
 from .presets import recipe
 from .run import Run, sample_path
 from .session import TrainOptions, planned, prepared_path, with_images
 from .terminal import Terminal
 from .watcher import Watcher
+
+LONGEST_ROW = 16  # images of one level, side by side
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class SampleOptions:
     out: Path | None = None  # a .png for a grid, a directory for single images; unset: in the run
     seed: int = 0  # of the latents; the first images of many are those of few
     grid: bool = True  # one picture of all, or one file an image
+    stage: bool = (
+        False  # of a run that grows: a row of up to 16 for each level, of the same latents
+    )
     device: str = "cpu"  # cpu, cuda, mps: where the generator runs
 
 
@@ -68,11 +74,18 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
         InputError: not a run, no checkpoint, or the files are there already.
     """
     generator = load(asked.run, device=asked.device, warn=warn)
-    images = to_uint8(generator.sample(asked.n, seed=asked.seed))
-    mine = sample_path(Path(asked.run), generator.drawn, asked.n, asked.seed)
+    n = min(asked.n, LONGEST_ROW) if asked.stage else asked.n
+    what = f"n{n}-seed{asked.seed}" + ("-stages" if asked.stage else "")
+    mine = sample_path(Path(asked.run), generator.drawn, what)
+    if asked.stage:
+        levels = generator.at_every_level(generator.latents(n, seed=asked.seed))
+        images = np.concatenate([enlarged(to_uint8(part), generator.size) for part in levels])
+    else:
+        images = to_uint8(generator.sample(n, seed=asked.seed))
     target = _target(asked, mine)
     if target.suffix == ".png":
-        files = {target: png(grid(images), at_least=512)}
+        columns = n if asked.stage else 0
+        files = {target: png(grid(images, columns), at_least=512)}
     else:
         files = {target / f"{i:06d}.png": png(image) for i, image in enumerate(images)}
     if asked.out:  # the run's own file of its name holds the same picture: a person's is spared

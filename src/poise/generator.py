@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from .latents import LatentSpace
 from .machine import device_named
 from .run import Run
 from .sampling import draw
-from .size import Size
+from .size import Size, Stage
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,25 @@ class Generator:
             raise OptionError(f"the number of samples -n must be at least 1, got {n}.")
         return self.space.fixed(n, seed)
 
+    def at_every_level(self, latents: Tensor) -> list[Tensor]:
+        """What each level that is grown makes of these latents, smallest first: [n, c, h, w] each.
+
+        The ways out of lower levels have not been trained since the next one began, while the
+        layers before them have: their colours can be off.
+
+        Raises:
+            RunError: the network does not grow.
+        """
+        network: Any = self.network
+        if not hasattr(network, "grow_to"):
+            raise RunError("this run's generator has no levels: only --network growing has.")
+        stage = network.stage
+        images = []
+        for level in range(stage.level + 1):
+            network.grow_to(stage if level == stage.level else Stage(level, 1.0))
+            images.append(self(latents))
+        return images
+
     def __call__(self, latents: Tensor) -> Tensor:
         """Images [n, c, h, w] in [-1, 1] of latents [n, d]."""
         device = next(self.network.parameters()).device
@@ -89,4 +109,10 @@ def load(run: str | Path, *, device: str = "cpu", warn: Callable[[str], None] = 
         raise RunError(f"the checkpoint of {run} is of other networks: {error}") from error
     space = LatentSpace(networks.latent, networks.prior)
     network.to(device=device).eval().requires_grad_(False)
-    return Generator(network, space, data.size, data.channels, checkpoint.drawn)
+    return Generator(network, space, size_of(network, data.size), data.channels, checkpoint.drawn)
+
+
+def size_of(network: Any, full: Size) -> Size:
+    """The size of the images that a network makes at its stage; `full` if it does not grow."""
+    size: Size = network.levels[network.stage.level] if hasattr(network, "stage") else full
+    return size

@@ -11,12 +11,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from .size import Size
+
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:
     """[n, c, h, w] in [-1, 1] to [n, h, w, c] in 0..255, rounded; values outside are clipped."""
     levels = images.detach().float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
     array: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).cpu().numpy()
     return array
+
+
+def enlarged(images: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """Images [n, h, w, c] at `size`, which is h and w times a whole number: pixels repeated."""
+    up, along = size.height // images.shape[1], size.width // images.shape[2]
+    return images.repeat(up, axis=1).repeat(along, axis=2)
 
 
 def grid(images: NDArray[np.uint8], columns: int = 0) -> NDArray[np.uint8]:

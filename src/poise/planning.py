@@ -24,9 +24,10 @@ from .size import Size, levels_of
 
 FINAL = 4  # settling phases at the full size: 2.4 of the paper's 12 million images
 LEAST_STEPS = 4  # batches in a phase; with fewer a level is not worth having
+PROVISIONAL = 1_000_000_000  # images, until it is known how many the hours hold
 WORTH = 200_000  # images; a budget that holds fewer is better spent on narrower networks
 SHARE = 0.5  # of the free memory that a step may take
-NARROWER = ((1, 1), (4, 2), (16, 8))  # by what `maps` and `most` are divided, widest first
+NARROWER = ((1, 1), (4, 2), (16, 8))  # by what `maps` and `widest` are divided, widest first
 
 
 def plan(config: Config, threads: int, hours: float | None) -> tuple[Config, dict[int, float]]:
@@ -37,8 +38,7 @@ def plan(config: Config, threads: int, hours: float | None) -> tuple[Config, dic
     Raises:
         OptionError: the budget or the memory is too small; it says what would fit.
     """
-    if hours is not None and not 0 < hours < float("inf"):
-        raise OptionError(f"--hours must be above 0, got {hours}.")
+    config = _with_budget(config, hours)
     choices = list(_widths(config, hours))
     fitted, speeds = with_threads(_phased(_within_memory(choices[0])), threads)
     if hours is None:
@@ -54,6 +54,24 @@ def plan(config: Config, threads: int, hours: float | None) -> tuple[Config, dic
     return _with_phases_of(best, config), speeds
 
 
+def refuse_early(config: Config, hours: float | None) -> None:
+    """Refuse, before images are prepared for it, a budget or a size that cannot be.
+
+    Raises:
+        OptionError: it says what would fit.
+    """
+    _phased(_with_budget(config, hours))
+
+
+def _with_budget(config: Config, hours: float | None) -> Config:
+    if hours is None:
+        return config
+    if not 0 < hours < float("inf"):
+        raise OptionError(f"--hours must be above 0, got {hours}.")
+    # Whatever the number of images is in the end, levels share it alike.
+    return replace(config, recipe=replace(config.recipe, images=PROVISIONAL))
+
+
 def _widths(config: Config, hours: float | None) -> Iterator[Config]:
     """The configuration with each width that may be tried; one where a width is given."""
     networks = config.recipe.networks
@@ -63,7 +81,7 @@ def _widths(config: Config, hours: float | None) -> Iterator[Config]:
     narrowest_first = NARROWER[::-1] if config.device == "cpu" or hours else NARROWER
     for maps, most in narrowest_first[: None if hours else 1]:
         chosen = replace(
-            networks, width=1.0, maps=networks.maps // maps, most=networks.most // most
+            networks, width=1.0, maps=networks.maps // maps, widest=networks.widest // most
         )
         yield replace(config, recipe=replace(config.recipe, networks=chosen))
 
@@ -102,7 +120,8 @@ def _phased(config: Config) -> Config:
 def _within_hours(config: Config, speeds: dict[int, float], hours: float) -> Config:
     """The configuration with as many images as the hours hold, at the speed that was measured.
 
-    The speed is a mean over levels, and the phases share all images alike, so it stays the same.
+    The speed is a mean over levels, and planned phases share all images alike, so it holds for any
+    number. (Phases that are given do not: then the run ends somewhat early.)
     """
     images = max(1, round(hours * 3600 * speeds[config.threads]))
     return replace(config, recipe=replace(config.recipe, images=images))

@@ -56,7 +56,10 @@ PRESETS: dict[str, dict[str, Recipe]] = {
     },
     "began": {
         "default": Recipe(
-            BEGAN(), AutoEncoder(width=0.25), Adam(4e-4, beta1=0.5, beta2=0.999), images=100_000
+            BEGAN(gamma=0.7, lambda_k=0.01),
+            AutoEncoder(width=0.25),
+            Adam(4e-4, beta1=0.5, beta2=0.999),
+            images=100_000,
         ),
         # Section 4: 128 filters; Adam at 1e-4 with its usual betas.
         "paper": Recipe(
@@ -75,14 +78,14 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         # Appendix B: narrower, shorter phases, and a penalty that holds the norm at 750.
         "cifar": Recipe(
             Progressive(fade=400_000, settle=400_000, target=750.0),
-            Growing(latent=128, maps=4096, most=128),
+            Growing(latent=128, maps=4096, widest=128),
             Adam(1e-3, beta2=0.99),
             images=12_000_000,
         ),
         # Table 4: Metz's 1,000 modes of stacked digits.
         "stacked-digits": Recipe(
             Progressive(batch=64, n_critic=5, drift=0.0),
-            Growing(latent=128, maps=4096, most=128),
+            Growing(latent=128, maps=4096, widest=128),
             Adam(1e-3, beta2=0.99),
             images=12_000_000,
         ),

@@ -229,9 +229,9 @@ def is_run(path: Path) -> bool:
         return False
 
 
-def sample_path(run: Path, drawn: int, n: int, seed: int) -> Path:
+def sample_path(run: Path, drawn: int, what: str) -> Path:
     """Where samples go when nobody says: a name of all that decides the picture."""
-    return run / "samples" / f"{drawn:09d}-n{n}-seed{seed}.png"
+    return run / "samples" / f"{drawn:09d}-{what}.png"
 
 
 def next_name(parent: Path, stem: str) -> Path:

@@ -22,7 +22,7 @@ from .errors import OptionError, RunError
 from .files import free_space
 from .machine import device_named, forecast
 from .methods import METHODS
-from .planning import plan
+from .planning import plan, refuse_early
 from .run import Run, next_name
 from .watcher import Watcher
 
@@ -83,6 +83,8 @@ def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) 
     config = planned(source, recipe, options)
     if options.out:
         Run.refuse_taken(options.out)
+    if config.data.options.size or not is_prepared(Path(source)):  # else its own size counts
+        refuse_early(config, options.hours)
     watcher.say(f"Preparing {source} ...")
     prepared = prepare(
         source, Path(config.data.prepared), config.data.options, progress=watcher.prepared

@@ -136,8 +136,9 @@ def _print(console: _Lasting, text: str) -> None:
 def describe(moment: Moment) -> str:
     """One line: images/s, time left, the distance, memory."""
     parts = [f"{moment.images_per_second:.0f} images/s", f"{clock(moment.seconds_left)} left"]
-    if "distance" in moment.numbers:
-        parts.append(f"distance {moment.numbers['distance']:.3g}")
+    for name in ("stage", "distance", "convergence"):
+        if name in moment.numbers:
+            parts.append(f"{name} {moment.numbers[name]:.3g}")
     if moment.memory:
         parts.append(f"{moment.memory / 1e9:.1f} GB")
     return ", ".join(parts)

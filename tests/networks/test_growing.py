@@ -15,7 +15,7 @@ from poise.networks import Growing
 from poise.networks.growing import Weighted, deviation, pixelnorm
 from poise.size import Size, Stage
 
-SMALL = Growing(latent=6, maps=64, most=8, group=2)
+SMALL = Growing(latent=6, maps=64, widest=8, group=2)
 SIZES = [Size(32, 32), Size(32, 48), Size(28, 28)]  # from 4x4, 4x6 and 7x7
 
 
@@ -75,7 +75,7 @@ def test_images_fade_as_images_and_features_as_features() -> None:
     want = 0.7 * old + 0.3 * at(g, 2, 1.0)(z)
     assert torch.allclose(at(g, 2, 0.3)(z), want, atol=1e-5)
     d.grow_to(Stage(1, 0.3))
-    x, d.of = torch.randn(2, 3, 8, 8), Growing(latent=6, maps=64, most=8, group=1)
+    x, d.of = torch.randn(2, 3, 8, 8), Growing(latent=6, maps=64, widest=8, group=1)
     d.last = nn.Identity()  # the rest of the critic is made linear, so that the blend shows
     d.flat, d.score = nn.Flatten(), Mean()
     blend = d(x)
@@ -128,9 +128,9 @@ def test_every_layer_of_the_stage_receives_a_gradient_and_no_other(
 def test_with_the_equalized_rate_the_variance_stays_near_1_layer_by_layer() -> None:
     """Each layer's output at the start, before its bend, for an input of variance 1."""
     torch.manual_seed(0)
-    g, d = Growing(maps=1024, most=128).generator(Size(16, 16), 3), None
+    g, d = Growing(maps=1024, widest=128).generator(Size(16, 16), 3), None
     layers = [m for m in g.modules() if isinstance(m, Weighted)]
-    d = Growing(maps=1024, most=128).critic(Size(16, 16), 3)
+    d = Growing(maps=1024, widest=128).critic(Size(16, 16), 3)
     layers += [m for m in d.modules() if isinstance(m, Weighted)]
     assert len(layers) == 2 * (2 + 2 * 2 + 3) + 1
     for layer in layers:
@@ -149,7 +149,7 @@ def test_with_the_equalized_rate_the_variance_stays_near_1_layer_by_layer() -> N
 @pytest.mark.parametrize("equalized", [True, False])
 def test_gains_are_the_papers_and_equalizing_changes_no_first_function(equalized: bool) -> None:
     torch.manual_seed(0)
-    g, d = pair(Size(8, 8), of=Growing(maps=512, most=64, equalized=equalized))
+    g, d = pair(Size(8, 8), of=Growing(maps=512, widest=64, equalized=equalized))
     gains = [(g.seed, math.sqrt(2) / 4), (g.first, math.sqrt(2)), (g.ones[0], math.sqrt(2))]
     gains += [(g.images[1], 1.0), (d.score, 1.0), (d.flat, math.sqrt(2)), (d.last, math.sqrt(2))]
     for layer, gain in gains:
@@ -176,7 +176,7 @@ def test_the_generator_is_blind_to_the_length_of_a_latent() -> None:
 
 
 def test_without_pixelnorm_features_are_only_bent() -> None:
-    g, _ = pair(of=Growing(latent=6, maps=64, most=8, pixelnorm=False))
+    g, _ = pair(of=Growing(latent=6, maps=64, widest=8, pixelnorm=False))
     h = torch.randn(2, 8, 4, 4)
     assert torch.equal(g.bent(h), leaky_relu(h, 0.2))
 
@@ -206,7 +206,7 @@ def test_a_batch_that_groups_do_not_divide_has_smaller_ones(n: int, group: int) 
 def test_equal_images_have_no_deviation_and_the_critic_can_see_that() -> None:
     x = torch.randn(1, 3, 32, 32).expand(4, -1, -1, -1)
     assert deviation(x, 4).max() < 2e-4
-    _, d = pair(of=Growing(latent=6, maps=64, most=8, group=4))
+    _, d = pair(of=Growing(latent=6, maps=64, widest=8, group=4))
     varied = torch.randn(4, 3, 32, 32)
     alone = d(varied[:1].expand(4, -1, -1, -1))
     assert (d(varied)[0] - alone[0]).abs() > 100 * (alone[1] - alone[0]).abs()
@@ -245,7 +245,7 @@ def test_the_stage_is_saved_with_the_weights() -> None:
 
 
 def test_numbers_that_make_no_sense_are_refused() -> None:
-    for name in ("maps", "most", "group"):
+    for name in ("maps", "widest", "group"):
         numbers: Any = {name: 0}
         with pytest.raises(OptionError, match=f"--{name} must be at least 1, got 0"):
             Growing(**numbers)

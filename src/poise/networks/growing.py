@@ -46,7 +46,7 @@ class Growing:
     width: float | None = 1.0  # times the feature maps; unset: 1 on a GPU, 0.25 on a CPU
     latent: int = 512  # numbers in a latent
     maps: int = 8192  # feature maps of level k: maps / 2^(k+1) ...
-    most: int = 512  # ... and at most so many; both times `width`
+    widest: int = 512  # ... and at most so many; both times `width`
     group: int = 4  # images over which the critic sees the deviation; 1: it sees none
     pixelnorm: bool = True  # normalise the generator's features pixel by pixel
     equalized: bool = True  # scale weights whenever they are used, not once
@@ -56,7 +56,7 @@ class Growing:
 
     def __post_init__(self) -> None:
         check_networks(1.0 if self.width is None else self.width, self.latent)
-        for name in ("maps", "most", "group"):
+        for name in ("maps", "widest", "group"):
             if getattr(self, name) < 1:
                 raise OptionError(f"--{name} must be at least 1, got {getattr(self, name)}.")
 
@@ -64,7 +64,7 @@ class Growing:
         """Feature maps of a level."""
         if self.width is None:
             raise OptionError("the width is not chosen yet. Give --width, a factor.")
-        return max(4, round(self.width * min(self.maps >> (level + 1), self.most)))
+        return max(4, round(self.width * min(self.maps >> (level + 1), self.widest)))
 
     def generator(self, size: Size, channels: int) -> nn.Module:
         """Latents [n, d] to images [n, c, h, w] of the stage's level, near [-1, 1]."""

@@ -1,0 +1,155 @@
+"""What a run leaves open is fitted to its images, its budget and the machine."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from poise import planning
+from poise.config import Config, Images
+from poise.errors import OptionError
+from poise.methods import Progressive
+from poise.networks import Growing
+from poise.planning import bytes_per_image, plan
+from poise.presets import recipe
+from poise.size import Size, levels_of
+
+from .small import small_config
+
+
+def config_of(
+    size: Size, images: int, method: Any = None, networks: Any = None, device: str = "cpu"
+) -> Config:
+    base = recipe("progressive")
+    chosen = dataclasses.replace(
+        base,
+        images=images,
+        method=method or base.method,
+        networks=networks or Growing(latent=8, maps=64, widest=8),
+    )
+    return Config(chosen, Images("x", "x", "", size, 3), device=device)
+
+
+@pytest.fixture(autouse=True)
+def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that draws 100 images a second, and 5 a second with networks over 8 maps wide."""
+
+    def speed(config: Config, threads: int, seconds: float = 0.0) -> float:
+        networks: Any = config.recipe.networks
+        return 100.0 if networks.maps_at(0) <= 8 else 5.0
+
+    def with_threads(config: Config, threads: int) -> tuple[Config, dict[int, float]]:
+        return dataclasses.replace(config, threads=2), {2: speed(config, 2), 1: 1.0}
+
+    monkeypatch.setattr(planning, "images_per_second", speed)
+    monkeypatch.setattr(planning, "with_threads", with_threads)
+    monkeypatch.setattr(planning, "free_memory", lambda device: 100 * 10**9)
+
+
+def phases(config: Config) -> tuple[Any, Any]:
+    method: Any = config.recipe.method
+    return method.fade, method.settle
+
+
+def test_the_papers_budget_at_1024_gives_the_papers_phases() -> None:
+    fitted, _ = plan(config_of(Size(1024, 1024), 12_000_000), 0, None)
+    assert phases(fitted) == (600_000, 600_000)
+
+
+@pytest.mark.parametrize("size", [Size(8, 8), Size(64, 64), Size(64, 96), Size(28, 28)])
+@pytest.mark.parametrize("images", [10_000, 1_234_567])
+def test_all_levels_get_their_phases_and_the_full_size_a_third_at_least(
+    size: Size, images: int
+) -> None:
+    fitted, _ = plan(config_of(size, images), 0, None)
+    method: Any = fitted.recipe.method
+    parts = method.phases(images, size)
+    assert len(parts) == len(levels_of(size))
+    assert sum(count for _, count in parts) == images
+    assert parts[-1][1] / images > 5 / (2 * (len(parts) - 1) + 4) - 0.01  # a fade and 4 settlings
+
+
+def test_phases_that_are_given_stay_as_they_are() -> None:
+    fitted, _ = plan(config_of(Size(32, 32), 100_000, Progressive(fade=7, settle=None)), 0, None)
+    assert phases(fitted) == (7, 10_000)
+
+
+def test_a_budget_too_small_for_the_levels_is_refused_and_what_fits_is_said() -> None:
+    too_few = config_of(Size(64, 64), 1_000, Progressive(batch=32, fade=None, settle=None))
+    with pytest.raises(OptionError) as refused:
+        plan(too_few, 0, None)
+    assert str(refused.value) == (
+        "1,000 images are too few for the 5 levels up to 64x64: each of 12 phases would have 83 "
+        "images, and 4 batches are 128. Give --images 1536 or more, a smaller --batch, or a "
+        "smaller --size."
+    )
+    enough = dataclasses.replace(too_few.recipe, images=1536)
+    assert phases(plan(dataclasses.replace(too_few, recipe=enough), 0, None)[0]) == (128, 128)
+
+
+@pytest.mark.parametrize("size", [Size(4, 4), Size(7, 7), Size(5, 8)])
+def test_a_size_that_cannot_grow_is_refused(size: Size) -> None:
+    with pytest.raises(OptionError, match=f"{size} cannot grow: it is no base doubled"):
+        plan(config_of(size, 100_000), 0, None)
+
+
+def test_hours_become_images_at_the_speed_of_the_levels() -> None:
+    fitted, _ = plan(config_of(Size(32, 32), 1, Progressive(fade=None, settle=None)), 0, 0.5)
+    assert fitted.recipe.images == 0.5 * 3600 * 100
+    assert phases(fitted) == (18_000, 18_000)
+    for hours in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(OptionError, match="--hours must be above 0"):
+            plan(config_of(Size(32, 32), 100_000), 0, hours)
+
+
+def test_hours_hold_for_methods_that_do_not_grow_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "with_threads", lambda c, t: (c, {1: 7.0}))
+    fitted, _ = plan(small_config("wgan"), 0, 1.0)
+    assert fitted.recipe.images == 7 * 3600
+
+
+@pytest.mark.parametrize(("device", "maps"), [("cpu", 64), ("cuda", 1024)])
+def test_a_width_that_is_not_given_fits_the_device(device: str, maps: int) -> None:
+    networks = Growing(width=None, latent=8, maps=1024, widest=64)
+    fitted, _ = plan(config_of(Size(16, 16), 100_000, networks=networks, device=device), 0, None)
+    chosen: Any = fitted.recipe.networks
+    assert (chosen.width, chosen.maps) == (1.0, maps)
+
+
+@pytest.mark.parametrize(("hours", "maps"), [(1.0, 64), (20.0, 1024)])
+def test_hours_go_to_the_widest_networks_that_still_see_enough_images(
+    hours: float, maps: int
+) -> None:
+    networks = Growing(width=None, latent=8, maps=1024, widest=64)
+    fitted, speeds = plan(config_of(Size(16, 16), 1_000_000, networks=networks), 0, hours)
+    chosen: Any = fitted.recipe.networks
+    assert chosen.maps == maps
+    assert fitted.recipe.images == round(hours * 3600 * speeds[fitted.threads])
+    assert phases(fitted) == (fitted.recipe.images // 8,) * 2
+
+
+def test_batches_fit_into_half_of_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = config_of(Size(64, 64), 1_000_000, Progressive(fade=None, settle=None))
+    each = [bytes_per_image(config, level) for level in range(5)]
+    assert each == sorted(each)
+    monkeypatch.setattr(planning, "free_memory", lambda device: 2 * 20 * each[-1])
+    method: Any = plan(config, 0, None)[0].recipe.method
+    for level, size in enumerate(levels_of(config.data.size)):
+        assert method.batch_at(size) * each[level] <= 20 * each[-1]
+    assert method.batch_at(Size(64, 64)) == 20
+    monkeypatch.setattr(planning, "free_memory", lambda device: 2 * 3 * each[-1])
+    method = plan(config, 0, None)[0].recipe.method
+    assert method.batch_at(Size(64, 64)) == 3
+    monkeypatch.setattr(planning, "free_memory", lambda device: each[-1])
+    with pytest.raises(OptionError, match=r"a step on one image of 64x64 takes .* GB, and .* free"):
+        plan(config, 0, None)
+
+
+def test_the_memory_of_an_image_grows_with_its_pixels_and_maps() -> None:
+    narrow = config_of(Size(64, 64), 1, networks=Growing(maps=256, widest=8))
+    wide = config_of(Size(64, 64), 1, networks=Growing(maps=1024, widest=32))
+    for level in (3, 4):
+        ratio = bytes_per_image(wide, level) / bytes_per_image(narrow, level)
+        assert ratio == pytest.approx(4, rel=0.35)
