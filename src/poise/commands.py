@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +13,8 @@ from tyro.conf import Positional, arg
 from .data.options import PrepareOptions
 from .data.prepare import prepare
 from .data.prepared import Prepared, is_prepared
-from .errors import DataError, OptionError, RunError
-from .files import part_of, write_atomically
+from .errors import DataError, OptionError
+from .files import refuse_taken, write_asked
 from .generator import load
 from .machine import forecast, with_threads
 from .options import DEFAULT_METHOD, Asked, parsed
@@ -67,22 +67,17 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     """
     generator = load(asked.run, device=asked.device, warn=warn)
     images = to_uint8(generator.sample(asked.n, seed=asked.seed))
-    mine = sample_path(Path(asked.run), generator.drawn, asked.n, asked.seed)
+    name = f"n{asked.n}-seed{asked.seed}.png"
+    mine = sample_path(Path(asked.run), generator.drawn, name)
     target = _target(asked, mine)
     if target.suffix == ".png":
         files = {target: png(grid(images), at_least=512)}
     else:
         files = {target / f"{i:06d}.png": png(image) for i, image in enumerate(images)}
     if asked.out:  # the run's own file of its name holds the same picture: a person's is spared
-        _refuse_taken(files)
+        refuse_taken(files)
     for path, data in files.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, data)
-        except OSError as error:
-            raise RunError(
-                f"{path} cannot be written: {error.strerror}. Give another --out."
-            ) from error
+        write_asked(path, data)
     yield target
 
 
@@ -96,15 +91,6 @@ def _target(asked: SampleOptions, mine: Path) -> Path:
             f"--out is a .png for a grid or a directory for single images, got {asked.out}."
         )
     return asked.out.with_suffix(".png") if suffix == ".png" else asked.out
-
-
-def _refuse_taken(files: Iterable[Path]) -> None:
-    for name in files:
-        for path in (name, part_of(name)):
-            if path.exists():
-                raise RunError(
-                    f"{path} is there already and is not overwritten. Give another --out."
-                )
 
 
 def prepare_or_check(asked: PrepareCommand, watcher: Watcher) -> int:
