@@ -17,6 +17,7 @@ Trains GANs that keep their balance. Point it at images, get a generator.
   poise train photos/                  prepare, train, sample: a new run in runs/
   poise train runs/photos-wgan-gp-1    go on with a run, exactly where it stopped
   poise sample runs/photos-wgan-gp-1   draw images from what was trained
+  poise walk runs/photos-wgan-gp-1     film a walk from image to image
   poise prepare photos/                check and cache images; `train` does it by itself
 
 Images are a folder, a zip, .npy, .npz, or built in: shapes, faces, digits, stacked-digits, fashion.
@@ -100,8 +101,18 @@ def prepare(argv: Sequence[str]) -> int:
         return prepare_or_check(parse_prepare(argv), terminal)
 
 
+def walk(argv: Sequence[str]) -> int:
+    """`poise walk`."""
+    from .terminal import Terminal
+    from .walk import film, parse_walk
+
+    with Terminal() as terminal:
+        return film(parse_walk(argv), terminal)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "prepare": prepare,
     "sample": sample,
     "train": train,
+    "walk": walk,
 }
