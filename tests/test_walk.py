@@ -195,6 +195,7 @@ def test_the_way_leads_over_the_mirror_images_back(
     paths: list[torch.Tensor] = []
 
     def found(*words: Any, **named: Any) -> Found:
+        assert named["seed"] == 3
         kept.append(find(*words, **named))
         return kept[-1]
 
@@ -204,9 +205,11 @@ def test_the_way_leads_over_the_mirror_images_back(
 
     monkeypatch.setattr(walk, "find", found)
     monkeypatch.setattr(walk, "draw", drawn)
-    out = ("--out", "way.webp", "--fps", "10", "--seconds", "2")
+    out = ("--out", "way.webp", "--fps", "10", "--seconds", "2", "--seed", "3")
     assert poise("walk", run.path, "--between", "a.png", "b.png", *out) == 0
     assert torch.allclose(paths[0][::5, 0], kept[0].latents, atol=1e-5)
+    first, second = (paths[0][i + 1] - paths[0][i] for i in (0, 1))
+    assert first.norm() < 0.6 * second.norm()  # it rests at each
     generator = package.load(run.path)
     mirrored = to_uint8(generator.sample(2).flip(-1))
     shown = to_uint8(generator(paths[0][10:16:5, 0])).astype(int)
