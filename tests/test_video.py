@@ -67,6 +67,20 @@ def test_lengths_in_whole_milliseconds_add_up_to_the_length_of_the_whole(fps: in
     assert abs(sum(lengths) - 12_000 / fps) <= 0.5
 
 
+def test_frames_that_look_alike_may_be_joined_but_take_their_time() -> None:
+    """A walk of a generator that learnt little yet changes by less than a level a frame."""
+    slow = [np.full((32, 32, 3), 100 + i, np.uint8) for i in range(12)]
+    found = shown(encode(slow, 12, 10, ".webp"))
+    assert 1 < len(found) <= 12
+    assert sum(length for _, length in found) == 1200
+    time = 0
+    for frame, length in found:
+        first, last = time // 100, (time + length) // 100 - 1
+        assert abs(int(frame[16, 16, 0]) - slow[first][0, 0, 0]) <= 4
+        assert last - first <= 3
+        time += length
+
+
 def test_a_webp_keeps_what_can_be_seen_through() -> None:
     clear = [np.full((32, 32, 4), (200, 0, 0, level), np.uint8) for level in (0, 90, 255)]
     levels = [int(frame[16, 16, 3]) for frame, _ in shown(encode(clear, 3, 5, ".webp"))]

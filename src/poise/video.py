@@ -81,7 +81,7 @@ class _Film(Image.Image):
 def _webp(frames: Iterator[Frame], count: int, fps: int) -> bytes:
     """WebP counts whole milliseconds: lengths alternate, so that the whole has its length.
 
-    The encoder joins frames that differ by 2 levels at most; the time they take stays.
+    The encoder joins frames to one that differs by 3 levels at most; the time they take stays.
     """
     ends = [round(1000 * (i + 1) / fps) for i in range(count)]
     lengths = [end - start for start, end in itertools.pairwise([0, *ends])]
