@@ -23,7 +23,12 @@ HELP_FILE = DOCS / "help.txt"
 
 def whole_help() -> str:
     """The help of every command, and of `train` for every method, without frames."""
-    commands = [["prepare"], ["sample"], *(["train", "--method", name] for name in METHODS)]
+    commands = [
+        ["prepare"],
+        ["sample"],
+        ["walk"],
+        *(["train", "--method", name] for name in METHODS),
+    ]
     parts = [f"$ poise --help\n{HELP}"]
     for words in commands:
         printed = io.StringIO()
@@ -73,7 +78,7 @@ def test_a_command_that_is_not_there_is_refused_with_the_nearest(
     assert main(["trian", "photos"]) == 2
     assert capsys.readouterr().err == (
         'poise: no command called "trian". Did you mean "train"? '
-        "There are: prepare, sample, train.\n"
+        "There are: prepare, sample, train, walk.\n"
     )
 
 

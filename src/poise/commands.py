@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -14,17 +14,18 @@ from tyro.conf import Positional, arg
 from .data.options import PrepareOptions
 from .data.prepare import prepare
 from .data.prepared import Prepared, is_prepared
-from .errors import DataError, OptionError, RunError
-from .files import part_of, write_atomically
+from .errors import DataError, OptionError
+from .files import refuse_taken, write_asked
 from .generator import load
 from .machine import forecast
 from .options import DEFAULT_METHOD, Asked, parsed
-from .pictures import enlarged, grid, png, to_uint8
+from .pictures import grid, png, to_uint8, upsampled
 from .planning import plan
 from .presets import recipe
 from .run import Run, sample_path
 from .session import TrainOptions, planned, prepared_path, with_images
 from .terminal import Terminal
+from .walk import film, parse_walk
 from .watcher import Watcher
 
 LONGEST_ROW = 16  # images of one level, side by side
@@ -75,11 +76,11 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     """
     generator = load(asked.run, device=asked.device, warn=warn)
     n = min(asked.n, LONGEST_ROW) if asked.stage else asked.n
-    what = f"n{n}-seed{asked.seed}" + ("-stages" if asked.stage else "")
+    what = f"n{n}-seed{asked.seed}" + ("-stages.png" if asked.stage else ".png")
     mine = sample_path(Path(asked.run), generator.drawn, what)
     if asked.stage:
         levels = generator.at_every_level(generator.latents(n, seed=asked.seed))
-        images = np.concatenate([enlarged(to_uint8(part), generator.size) for part in levels])
+        images = np.concatenate([upsampled(to_uint8(part), generator.size) for part in levels])
     else:
         images = to_uint8(generator.sample(n, seed=asked.seed))
     target = _target(asked, mine)
@@ -89,15 +90,9 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     else:
         files = {target / f"{i:06d}.png": png(image) for i, image in enumerate(images)}
     if asked.out:  # the run's own file of its name holds the same picture: a person's is spared
-        _refuse_taken(files)
+        refuse_taken(files)
     for path, data in files.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, data)
-        except OSError as error:
-            raise RunError(
-                f"{path} cannot be written: {error.strerror}. Give another --out."
-            ) from error
+        write_asked(path, data)
     yield target
 
 
@@ -111,15 +106,6 @@ def _target(asked: SampleOptions, mine: Path) -> Path:
             f"--out is a .png for a grid or a directory for single images, got {asked.out}."
         )
     return asked.out.with_suffix(".png") if suffix == ".png" else asked.out
-
-
-def _refuse_taken(files: Iterable[Path]) -> None:
-    for name in files:
-        for path in (name, part_of(name)):
-            if path.exists():
-                raise RunError(
-                    f"{path} is there already and is not overwritten. Give another --out."
-                )
 
 
 def prepare_or_check(asked: PrepareCommand, watcher: Watcher) -> int:
@@ -180,4 +166,14 @@ def prepare_images(argv: Sequence[str]) -> int:
         return prepare_or_check(parse_prepare(argv), terminal)
 
 
-WORK: dict[str, Callable[[Sequence[str]], int]] = {"prepare": prepare_images, "sample": sample}
+def walk(argv: Sequence[str]) -> int:
+    """`poise walk`; the exit code."""
+    with Terminal() as terminal:
+        return film(parse_walk(argv), terminal)
+
+
+WORK: dict[str, Callable[[Sequence[str]], int]] = {
+    "prepare": prepare_images,
+    "sample": sample,
+    "walk": walk,
+}

@@ -7,7 +7,10 @@ import errno
 import hashlib
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+
+from .errors import RunError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -22,6 +25,42 @@ def write_atomically(path: Path, data: bytes) -> None:
         part.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def write_asked(path: Path, data: bytes) -> None:
+    """Write a file where a person wants it, with the folders above it.
+
+    Raises:
+        RunError: nothing may be written there, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+    except OSError as error:
+        raise RunError(_unwritable(path, error.strerror)) from error
+
+
+def refuse_taken(names: Iterable[Path]) -> None:
+    """Say so when these files cannot be written without overwriting something.
+
+    Raises:
+        RunError: one of them is there, or what it is called while it is written; or a folder of
+            theirs is a file.
+    """
+    for name in names:
+        try:
+            taken = next((path for path in (name, part_of(name)) if path.exists()), None)
+            above = next(folder for folder in (*name.parents, Path("/")) if folder.exists())
+        except OSError as error:  # too long for a name
+            raise RunError(_unwritable(name, error.strerror)) from error
+        if taken:
+            raise RunError(f"{taken} is there already and is not overwritten. Give another --out.")
+        if not above.is_dir():
+            raise RunError(_unwritable(name, f"{above} is not a directory"))
+
+
+def _unwritable(path: Path, reason: str | None) -> str:
+    return f"{path} cannot be written: {reason}. Give another --out."
 
 
 def part_of(path: Path) -> Path:

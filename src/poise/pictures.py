@@ -21,7 +21,7 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
     return array
 
 
-def enlarged(images: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+def upsampled(images: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     """Images [n, h, w, c] at `size`, which is h and w times a whole number: pixels repeated."""
     up, along = size.height // images.shape[1], size.width // images.shape[2]
     return images.repeat(up, axis=1).repeat(along, axis=2)
@@ -41,13 +41,16 @@ def grid(images: NDArray[np.uint8], columns: int = 0) -> NDArray[np.uint8]:
     return sheet.reshape(rows * height, columns * width, channels)
 
 
+def enlarged(image: NDArray[np.uint8], at_least: int) -> NDArray[np.uint8]:
+    """An image [h, w, c] by a whole factor, so that its longer side has `at_least` pixels."""
+    factor = max(1, math.ceil(at_least / max(image.shape[:2])))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
 def png(image: NDArray[np.uint8], at_least: int = 0) -> bytes:
     """The PNG of an image [h, w, c]; enlarged by a whole factor to `at_least` pixels a side."""
+    image = enlarged(image, at_least)
     picture = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
-    factor = max(1, math.ceil(at_least / max(picture.size)))
-    if factor > 1:
-        bigger = (picture.width * factor, picture.height * factor)
-        picture = picture.resize(bigger, Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     picture.save(buffer, "png")
     return buffer.getvalue()

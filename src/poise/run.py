@@ -163,7 +163,7 @@ class Run:
         self.checkpoints.sweep()
         for path in (self.path / CONFIG, self.path / LOG, self.path / EVENTS):
             part_of(path).unlink(missing_ok=True)
-        for path in (self.path / "samples").glob("[0-9]*.png.part"):
+        for path in (self.path / "samples").glob("[0-9]" * 9 + "*.part"):
             path.unlink()
 
     def log(self, drawn: int, numbers: Mapping[str, float]) -> None:
@@ -229,9 +229,9 @@ def is_run(path: Path) -> bool:
         return False
 
 
-def sample_path(run: Path, drawn: int, what: str) -> Path:
-    """Where samples go when nobody says: a name of all that decides the picture."""
-    return run / "samples" / f"{drawn:09d}-{what}.png"
+def sample_path(run: Path, drawn: int, name: str) -> Path:
+    """Where a picture or video goes when nobody says; `name` holds all else that decides it."""
+    return run / "samples" / f"{drawn:09d}-{name}"
 
 
 def next_name(parent: Path, stem: str) -> Path:

@@ -73,6 +73,14 @@ class Terminal(Watcher):
         """Images prepared so far."""
         self._show("preparing", done, of, "", force=done == of)
 
+    def searched(self, done: int, of: int) -> None:
+        """Steps towards the latents of images so far."""
+        self._show("searching", done, of, "")
+
+    def drew(self, done: int, of: int) -> None:
+        """Frames drawn so far."""
+        self._show("drawing", done, of, "")
+
     def stepped(self, moment: Moment) -> None:
         """A step was made: speed, time left, the distance, memory."""
         self._show("training", moment.drawn, moment.images, describe(moment))

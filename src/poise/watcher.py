@@ -33,5 +33,11 @@ class Watcher:
     def prepared(self, done: int, of: int) -> None:
         """So many images of so many are prepared."""
 
+    def searched(self, done: int, of: int) -> None:
+        """So many steps of so many towards the latents of images are made."""
+
+    def drew(self, done: int, of: int) -> None:
+        """So many frames of so many of a video are drawn."""
+
     def stepped(self, moment: Moment) -> None:
         """A training step was made."""
