@@ -31,7 +31,7 @@ from poise.config import Chores, Config, Images, Recipe
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
-from poise.networks import MLP
+from poise.networks import MLP, AutoEncoder, Growing, Networks
 from poise.optim import Adam, RMSProp
 from poise.presets import recipe
 from poise.run import Run
@@ -42,10 +42,15 @@ from poise.watcher import Watcher
 PATIENCE = 60.0  # seconds that a process may take on a busy machine before a test gives up
 
 # 8x8 shapes, 26 numbers in a hidden layer, 640 images: 20 steps of WGAN-GP with 2 critic updates.
-TINY_WORDS = (
-    *("--network", "mlp", "--width", "0.05", "--batch", "16", "--threads", "1"),
+_TINY = (
+    *("--batch", "16", "--threads", "1"),
     *("--images", "640", "--log-every", "100", "--save-every", "200", "--sample-every", "320"),
 )
+TINY_WORDS = ("--network", "mlp", "--width", "0.05", *_TINY)
+TINY_WORDS_OF = {
+    "began": ("--width", "0.07", "--latent", "6", *_TINY),
+    "progressive": ("--maps", "32", "--widest", "6", "--width", "1", "--latent", "6", *_TINY),
+}
 
 
 @pytest.fixture(scope="session")
@@ -71,11 +76,16 @@ def one_thread() -> Iterator[None]:
 
 
 def tiny_recipe(method: str = "wgan-gp", images: int = 640) -> Recipe:
-    """The preset of a method, with batches of 16 and networks of 26 numbers a layer."""
+    """The preset of a method, with batches of 16 and networks that cost nothing."""
     optimizer = RMSProp(2e-4) if method == "wgan" else Adam(3e-4)
-    base = recipe(method)
-    small: Any = replace(base.method, batch=16)  # type: ignore[type-var]
-    return Recipe(small, MLP(width=0.05), optimizer, images)
+    small: Any = replace(recipe(method).method, batch=16)  # type: ignore[type-var]
+    if method == "progressive":
+        small = replace(small, fade=96, settle=96)
+    networks: dict[str, Networks] = {
+        "began": AutoEncoder(width=0.07, latent=6),
+        "progressive": Growing(latent=6, maps=32, widest=6),
+    }
+    return Recipe(small, networks.get(method, MLP(width=0.05)), optimizer, images)
 
 
 def tiny(shapes: Prepared, method: str = "wgan-gp", images: int = 640, **changes: Any) -> Config:
