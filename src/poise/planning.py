@@ -40,18 +40,31 @@ def plan(config: Config, threads: int, hours: float | None) -> tuple[Config, dic
     """
     config = _with_budget(config, hours)
     choices = list(_widths(config, hours))
-    fitted, speeds = with_threads(_phased(_within_memory(choices[0])), threads)
+    fitted, speeds = with_threads(_settled(choices[0]), threads)
     if hours is None:
         return fitted, speeds
     best = _within_hours(fitted, speeds, hours)
-    for wider in choices[1:]:  # from the narrowest on
-        other = _phased(_within_memory(replace(wider, threads=fitted.threads)))
+    for wider in choices[1:] if best.recipe.images >= WORTH else []:  # from the narrowest on
+        other = _settled(replace(wider, threads=fitted.threads))
         speed = {fitted.threads: images_per_second(other, fitted.threads)}
         other = _within_hours(other, speed, hours)
         if other.recipe.images < WORTH:
             break
         best, speeds = other, speed
     return _with_phases_of(best, config), speeds
+
+
+def resolved(config: Config) -> Config:
+    """The configuration with the width, batches and phases of its plan; nothing is timed.
+
+    Raises:
+        OptionError: the images or the memory are too few; it says what would fit.
+    """
+    return _settled(next(_widths(config, None)))
+
+
+def _settled(config: Config) -> Config:
+    return _phased(_within_memory(config))
 
 
 def refuse_early(config: Config, hours: float | None) -> None:

@@ -56,8 +56,8 @@ PRESETS: dict[str, dict[str, Recipe]] = {
     },
     "began": {
         "default": Recipe(
-            BEGAN(gamma=0.7, lambda_k=0.01),
-            AutoEncoder(width=0.25),
+            BEGAN(gamma=0.9, lambda_k=0.05),
+            AutoEncoder(width=0.25, latent=32),
             Adam(4e-4, beta1=0.5, beta2=0.999),
             images=100_000,
         ),
@@ -68,10 +68,10 @@ PRESETS: dict[str, dict[str, Recipe]] = {
     },
     "progressive": {
         "default": Recipe(
-            Progressive(batch=32, fade=None, settle=None),
+            Progressive(batch=16, fade=None, settle=None),
             Growing(width=None, latent=128),
-            Adam(1e-3, beta2=0.99),
-            images=300_000,
+            Adam(3e-3, beta2=0.99),
+            images=100_000,
         ),
         # Appendix A.1 and the authors' code for one GPU.
         "paper": Recipe(Progressive(), Growing(), Adam(1e-3, beta2=0.99), images=12_000_000),
