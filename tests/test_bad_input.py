@@ -135,7 +135,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "--method progressive --fade 0": ("--fade must be at least 1, got 0",),
     "--method progressive --settle 0": ("--settle must be at least 1, got 0",),
     "--method progressive --least 3": ("--least must be at least 0 and at most --most",),
-    "--method progressive --images 100": ("too few for the 2 levels up to 8x8", "--images 768"),
+    "--method progressive --images 100": ("too few for the 2 levels up to 8x8", "--images 384"),
     "--method progressive --size 4": ("4x4 cannot grow", "--size like 8, 32 or 64x96"),
     "--method progressive --size 100": ("no base fits 100x100",),
     "--grow converged": ("--grow is an option of --method progressive",),
@@ -217,6 +217,7 @@ def test_an_unknown_command_is_refused_with_the_nearest(
 
 FIXED = (
     *("--method wgan", "--batch 8", "--seed 1", "--size 16", "--lr 0.1", "--mirror", "--width 2"),
+    *("--fade 100", "--grow converged", "--gamma 0.3", "--skip", "--hours 2"),
     *("--out elsewhere", "--average 5", "--preset paper", "--n-critic 9", "--dry-run"),
 )
 

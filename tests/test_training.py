@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from poise.build import make_players
+from poise.config import Config
 from poise.keeper import due
+from poise.methods import METHODS, WGANGP
 from poise.optim import Adam
+from poise.players import Losses, Players, Reals
 from poise.training import play
 
-from .small import Noise, small_config
+from .small import Noise, play_to, same, small_config
 
 
 @pytest.mark.parametrize("start", [0, 48])
@@ -48,3 +53,81 @@ def test_a_chore_is_due_once_for_each_step_that_passes_a_multiple_of_its_interva
         before, drawn = drawn, drawn + step
         passed = any(k % interval == 0 for k in range(before + 1, drawn + 1))
         assert due(interval, before, drawn) == passed
+
+
+# --- memory runs out ------------------------------------------------------------------------------
+
+
+class Cramped(WGANGP):
+    """A method on a machine whose memory holds so many images at a time."""
+
+    def step(self, players: Players, reals: Reals) -> Losses:
+        n = players.fitting(self.batch)
+        reals(n)  # some images are drawn before it is seen
+        if n > ROOM[0]:
+            raise OUT_OF_MEMORY[0]
+        reals.drawn -= n
+        return super().step(players, reals)
+
+
+ROOM = [3]
+OUT_OF_MEMORY: list[Exception] = []
+KINDS = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 1 TB"),
+    MemoryError(),
+]
+
+
+def cramped(error: Exception, room: int = 3, images: int = 60) -> Config:
+    ROOM[0], OUT_OF_MEMORY[:] = room, [error]
+    config = small_config(images=images)
+    rule = Cramped(batch=8, n_critic=1)
+    return dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, method=rule))
+
+
+@pytest.mark.parametrize("error", KINDS, ids=lambda error: type(error).__name__)
+def test_when_memory_runs_out_batches_are_halved_and_no_image_is_left_out(
+    error: Exception,
+) -> None:
+    config, reals = cramped(error), Noise()
+    players = make_players(config)
+    clocks = [before for before, _ in play(config, players, reals)]
+    assert clocks == list(range(0, 60, 2))
+    assert players.notes == [
+        "Memory ran out: batches are of 4 images from here.",
+        "Memory ran out: batches are of 2 images from here.",
+    ]
+
+
+def test_smaller_batches_outlast_a_resume() -> None:
+    config, reals = cramped(KINDS[0], images=40), Noise()
+    whole, cut, again = (make_players(config) for _ in range(3))
+    play_to(config, 40, whole, Noise())
+    play_to(config, 20, cut, reals)
+    again.load(copy.deepcopy(cut.state()))
+    play_to(config, 40, again, Noise(reals.drawn))
+    assert same(whole.state(), again.state())
+
+
+def test_where_not_even_one_image_fits_the_error_is_raised() -> None:
+    config = cramped(KINDS[0], room=0)
+    with pytest.raises(torch.OutOfMemoryError):
+        next(play(config, make_players(config), Noise()))
+
+
+def test_an_error_that_smaller_batches_cannot_mend_is_raised_at_once() -> None:
+    config = cramped(RuntimeError("shapes do not agree"))
+    players = make_players(config)
+    with pytest.raises(RuntimeError, match="shapes do not agree"):
+        next(play(config, players, Noise()))
+    assert players.notes == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_takes_the_batches_that_fit(method: str) -> None:
+    config, reals = small_config(method), Noise()
+    players = make_players(config)
+    players.memory["halvings"] = torch.tensor(1)
+    config.recipe.method.step(players, reals)
+    assert reals.drawn == 2 * getattr(config.recipe.method, "n_critic", 1)

@@ -114,8 +114,7 @@ class Players:
         for optimizer in (self.opt_g, self.opt_c):
             optimizer.zero_grad(set_to_none=True)  # what the failed step still holds
         self.memory["halvings"] = self.memory.get("halvings", torch.tensor(0)) + 1
-        times = 2 ** int(self.memory["halvings"])
-        self.notes.append(f"Memory ran out: batches are a {times}th of what they were, from here.")
+        self.notes.append(f"Memory ran out: batches are of {self.fitting(batch)} images from here.")
 
     def fitting(self, batch: int) -> int:
         """The batch that fits into memory: halved as often as memory ran out in this run."""
