@@ -36,7 +36,7 @@ from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
 from poise.lines import read_lines
 from poise.methods import METHODS
-from poise.networks import MLP
+from poise.networks import MLP, AutoEncoder, Growing, Networks
 from poise.presets import recipe
 from poise.run import EVENTS, Run
 from poise.training import train
@@ -100,10 +100,17 @@ def tiny(prepared: Prepared, method: str, kills: int, seed: int) -> Config:
     """A training of tiny networks on 8x8 images, with a chore due at almost every step."""
     base = recipe(method)
     small: Any = replace(base.method, batch=16)  # type: ignore[type-var]
+    networks: Networks = MLP(width=0.05)
+    if method == "began":
+        networks = AutoEncoder(width=0.07, latent=6)
+    if method == "progressive":  # the fade takes the middle half of the training
+        networks = Growing(latent=6, maps=32, widest=6)
+        fade = IMAGES_A_KILL * (kills + 1) // 2
+        small = replace(small, fade=fade, settle=fade // 2)
     data = Images("shapes", str(prepared.path), prepared.fingerprint, prepared.size, 3)
     chores = Chores(log_every=100, sample_every=1000, save_every=200, milestone_every=5000)
     images = IMAGES_A_KILL * (kills + 1)
-    return Config(Recipe(small, MLP(width=0.05), base.optimizer, images), data, chores, seed)
+    return Config(Recipe(small, networks, base.optimizer, images), data, chores, seed)
 
 
 def kill_and_compare(folder: Path, method: str, config: Config, kills: int) -> Tally:

@@ -29,7 +29,8 @@ from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
 from poise.data.reals import Reals
 from poise.keeper import Keeper
-from poise.methods import METHODS
+from poise.methods import METHODS, Progressive
+from poise.planning import resolved
 from poise.presets import recipe
 from poise.run import Run
 from poise.size import Size, parse_size
@@ -68,8 +69,10 @@ def show(what: str, bar: str, values: list[float]) -> None:
 
 def small(method: str, size: Size) -> Config:
     """The default recipe, without an end, on images of three channels."""
-    data = Images("noise", "nowhere", "", size, 3)
-    return Config(replace(recipe(method), images=WITHOUT_END), data)
+    chosen = replace(recipe(method), images=WITHOUT_END)
+    if isinstance(chosen.method, Progressive):  # at its full size, but for the first steps
+        chosen = replace(chosen, method=replace(chosen.method, fade=1, settle=1))
+    return resolved(Config(chosen, Images("noise", "nowhere", "", size, 3)))
 
 
 class Given:
@@ -112,24 +115,58 @@ def bare_loop(method: str, size: Size) -> Iterator[None]:
         torch.autograd.backward(loss)
         opt_g.step()
         d.requires_grad_(True)
-        with torch.no_grad():
-            for slow, fast in zip(average, g.parameters(), strict=True):
-                slow.lerp_(fast, 0.01)
+        follow(average, g)
         yield
+
+
+def bare_began(size: Size) -> Iterator[None]:
+    """The same for began, which has other losses and one move."""
+    config = small("began", size)
+    rule, nets, move = config.recipe.method, config.recipe.networks, config.recipe.optimizer
+    g = nets.generator(size, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    d = nets.critic(size, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = [p.detach().clone() for p in g.parameters()]
+    opt_g, opt_d = move.optimizer(g.parameters()), move.optimizer(d.parameters())
+    x, k = Given(rule.batch, size).images, torch.zeros(())
+    while True:
+        loss_x = (x - d(x)).abs().mean()
+        with torch.no_grad():
+            fake = g(torch.rand(rule.batch, nets.latent) * 2 - 1)
+        loss_d = loss_x - k * (fake - d(fake)).abs().mean()
+        fake = g(torch.rand(rule.batch, nets.latent) * 2 - 1)
+        loss_g = (fake - d(fake)).abs().mean()
+        opt_d.zero_grad()
+        opt_g.zero_grad()
+        torch.autograd.backward(loss_d, inputs=list(d.parameters()))
+        torch.autograd.backward(loss_g, inputs=list(g.parameters()))
+        opt_d.step()
+        opt_g.step()
+        k = (k + 0.001 * (0.5 * loss_x - loss_g).detach()).clamp(0, 1)
+        follow(average, g)
+        yield
+
+
+@torch.no_grad()
+def follow(average: list[Tensor], g: nn.Module) -> None:
+    """The running mean of weights, one by one."""
+    for slow, fast in zip(average, g.parameters(), strict=True):
+        slow.lerp_(fast, 0.01)
 
 
 def bare_critic_loss(method: str, d: nn.Module, x: Tensor, fake: Tensor) -> Tensor:
     """The critic's loss as a script would have it."""
     if method == "gan":
         return softplus(-d(x)).mean() + softplus(d(fake)).mean()
-    distance: Tensor = d(x).mean() - d(fake).mean()
+    real = d(x)
+    distance: Tensor = real.mean() - d(fake).mean()
     if method == "wgan":
         return -distance
     eps = torch.rand(len(x), 1, 1, 1)
     between = (eps * x + (1 - eps) * fake).requires_grad_()
     (slope,) = torch.autograd.grad(d(between).sum(), between, create_graph=True)
     penalty: Tensor = (slope.flatten(1).norm(dim=1) - 1).square().mean()
-    return -distance + 10 * penalty
+    loss = -distance + 10 * penalty
+    return loss + 0.001 * real.square().mean() if method == "progressive" else loss
 
 
 def seconds(steps: Callable[[], object], n: int) -> float:
@@ -145,8 +182,9 @@ def step_ratios(method: str, rounds: int, steps: int = 4) -> Iterator[float]:
     config = small(method, parse_size("32"))
     reals = Given(config.recipe.method.batch, config.data.size)
     ours = play(config, make_players(config), reals)
-    bare = bare_loop(method, config.data.size)
-    for _ in range(2):  # warm up
+    size = config.data.size
+    bare = bare_began(size) if method == "began" else bare_loop(method, size)
+    for _ in range(8):  # warm up, and grow
         next(ours), next(bare)
     for _ in range(rounds):
         yield seconds(lambda: next(ours), steps) / seconds(lambda: next(bare), steps)
