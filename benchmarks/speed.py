@@ -39,6 +39,7 @@ from poise.watcher import Watcher
 
 SIZES = ("32", "64", "128", "256")
 WITHOUT_END = 10**12  # images
+FULLY_GROWN = 1_000  # images, after which what grows has its full size here
 
 
 def main() -> None:
@@ -181,6 +182,7 @@ def step_ratios(method: str, rounds: int, steps: int = 4) -> Iterator[float]:
     """Poise's loop against the bare one, some steps of each in turn."""
     config = small(method, parse_size("32"))
     reals = Given(config.recipe.method.batch, config.data.size)
+    reals.drawn = FULLY_GROWN
     ours = play(config, make_players(config), reals)
     size = config.data.size
     bare = bare_began(size) if method == "began" else bare_loop(method, size)
