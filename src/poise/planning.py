@@ -168,8 +168,8 @@ def _within_memory(config: Config) -> Config:
                 "below 1, or a smaller --size."
             )
         if fits < method.batch_at(at):
-            method = replace(method, span=min(method.span, fits * max(at)))
-            method = replace(method, batch=min(method.batch, fits) if fits < 4 else method.batch)
+            span, fewest = min(method.span, fits * max(at)), min(method.fewest, fits)
+            method = replace(method, span=span, fewest=fewest)
     return replace(config, recipe=replace(config.recipe, method=method))
 
 
@@ -186,8 +186,13 @@ def bytes_per_image(config: Config, level: int) -> int:
     """About what a critic's update keeps in memory for one image at a level.
 
     Counted on the meta device, without doing the work: all that autograd saves for the scores of a
-    real, a fake and a mixed image and for the gradient of the last.
+    real, a fake and a mixed image and for the gradient of the last; of two images less that of one,
+    since weights that are scaled when they are used are saved too, once for all images.
     """
+    return _saved(config, level, 2) - _saved(config, level, 1)
+
+
+def _saved(config: Config, level: int, n: int) -> int:
     networks, size = config.recipe.networks, config.data.size
     saved: list[int] = []
 
@@ -200,7 +205,7 @@ def bytes_per_image(config: Config, level: int) -> int:
         critic: Any = networks.critic(size, config.data.channels)
         at: Size = critic.levels[level]
         critic.grow_to(critic.stage._replace(level=level))
-        x = torch.empty(1, config.data.channels, *at, requires_grad=True)
+        x = torch.empty(n, config.data.channels, *at, requires_grad=True)
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda kept: kept):
             scores = critic(x) + critic(x.detach()) + critic(x.detach())
             torch.autograd.grad(scores.sum(), x, create_graph=True)

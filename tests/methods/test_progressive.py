@@ -264,8 +264,12 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
         Progressive(settle=-1)
     with pytest.raises(OptionError, match="--least must be at least 0 and at most --most, got 3"):
         Progressive(least=3.0)
-    with pytest.raises(OptionError, match="--finest-rate must be at least 0, got -2"):
+    with pytest.raises(OptionError, match="--finest-rate must be above 0, got -2"):
         Progressive(finest_rate=-2.0)
+    with pytest.raises(OptionError, match="--target must be above 0, got 0"):
+        Progressive(target=0.0)
+    with pytest.raises(OptionError, match="--drift must be at least 0, got -1"):
+        Progressive(drift=-1.0)
     with pytest.raises(OptionError, match="Give --fade and --settle in images"):
         Progressive(fade=None).stage_after(0, 3)
 

@@ -52,7 +52,8 @@ class Progressive:
     """Both players grow from the base to the full size. Defaults: appendix A.1, one GPU."""
 
     batch: int = 128  # images, where `span` allows so many
-    span: int = 2048  # batch times the longer side, at most: 64 images of 32 pixels; never under 4
+    span: int = 2048  # batch times the longer side, at most: 64 images of 32 pixels
+    fewest: int = 4  # images in a batch, however large they are
     fade: int | None = 600_000  # images over which a level's layers fade in; unset: planned
     settle: int | None = 600_000  # images for which a level then settles; unset: planned
     grow: Literal["schedule", "converged"] = "schedule"  # when a level has settled
@@ -68,7 +69,7 @@ class Progressive:
     needs: ClassVar[str] = "grow"
 
     def __post_init__(self) -> None:
-        for name in ("span", "fade", "settle", "n_critic"):
+        for name in ("span", "fewest", "fade", "settle", "n_critic"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionError(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
@@ -76,10 +77,13 @@ class Progressive:
             raise OptionError(
                 f"--least must be at least 0 and at most --most, got {self.least} and {self.most}."
             )
-        for name in ("penalty", "drift", "target", "finest_rate"):
+        for name in ("penalty", "drift"):
             if not 0 <= getattr(self, name) < float("inf"):
+                raise OptionError(f"--{name} must be at least 0, got {getattr(self, name)}.")
+        for name in ("target", "finest_rate"):
+            if not 0 < getattr(self, name) < float("inf"):
                 shown = name.replace("_", "-")
-                raise OptionError(f"--{shown} must be at least 0, got {getattr(self, name)}.")
+                raise OptionError(f"--{shown} must be above 0, got {getattr(self, name)}.")
 
     def step(self, players: Players, reals: Reals) -> Losses:
         """n_critic updates of the critic at this moment's stage, then one of the generator."""
@@ -119,7 +123,7 @@ class Progressive:
 
     def batch_at(self, size: Size) -> int:
         """Images in a batch of this size: a multiple of 4, for the groups of the deviation."""
-        return min(self.batch, max(4, self.span // max(size) // 4 * 4))
+        return min(self.batch, max(self.fewest, self.span // max(size) // 4 * 4))
 
     def stage_after(self, drawn: int, last: int) -> Stage:
         """The schedule: a function of the clock alone. `last` is the level of the full size."""
