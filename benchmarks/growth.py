@@ -4,6 +4,7 @@
     python benchmarks/growth.py pays --size 64            # growing against the full size all along
     python benchmarks/growth.py when --size 16            # by schedule against by convergence
 
+Networks are those of `poise train --method progressive` on a CPU, or of --maps and --widest.
 Quality is the sliced Wasserstein distance of the average generator's images from held-back reals,
 images of lower levels enlarged to the full size; its time is not counted. What is there already is
 not worked out again, so the driver can be stopped and started. One thread.
@@ -35,6 +36,7 @@ from poise.data.prepared import Prepared
 from poise.data.reals import Reals
 from poise.methods import Progressive
 from poise.metrics.swd import sliced_wasserstein
+from poise.networks import Growing
 from poise.pictures import grid, png, to_uint8, upsampled
 from poise.planning import resolved
 from poise.players import Players
@@ -57,6 +59,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=24_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", default=["faces", "digits", "shapes"])
+    parser.add_argument("--maps", type=int, default=512)
+    parser.add_argument("--widest", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path("runs/growth"))
     parser.add_argument("--pictures", type=Path, default=Path("docs/methods"))
     asked = parser.parse_args()
@@ -68,7 +72,7 @@ def main() -> None:
 def levels(asked: argparse.Namespace) -> None:
     """Time and peak memory of one step at each level, the paper's widths, a batch of 4."""
     chosen = recipe("progressive", "paper")
-    rule = Progressive(batch=4, fade=1000, settle=1000)
+    rule = Progressive(batch=4, fewest=4, fade=1000, settle=1000)
     config = Config(replace(chosen, method=rule), Images("", "", "", Size(1024, 1024), 3))
     players = make_players(config)
     print("| level | seconds | peak of the process, GB |\n|---|---|---|")
@@ -160,7 +164,9 @@ def once(
     chosen = recipe("progressive")
     rule: Any = replace(chosen.method, **changes)  # type: ignore[type-var]
     images = Images(data, str(prepared.path), "", prepared.size, prepared.channels)
-    config = Config(replace(chosen, method=rule, images=asked.images), images, seed=seed)
+    networks = Growing(latent=128, maps=asked.maps, widest=asked.widest)
+    chosen = replace(chosen, method=rule, networks=networks, images=asked.images)
+    config = Config(chosen, images, seed=seed)
     result, players = measured(resolved(config), prepared, once_more=name.startswith("pays"))
     pixels = to_uint8(draw(players.average, players.space.fixed(64, 0)))
     (asked.out / f"{name}.png").write_bytes(png(grid(pixels), at_least=512))
