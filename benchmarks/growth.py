@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=24_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", default=["faces", "digits", "shapes"])
-    parser.add_argument("--maps", type=int, default=512)
+    parser.add_argument("--maps", type=int, default=256)
     parser.add_argument("--widest", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path("runs/growth"))
     parser.add_argument("--pictures", type=Path, default=Path("docs/methods"))

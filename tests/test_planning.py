@@ -110,7 +110,7 @@ def test_hours_hold_for_methods_that_do_not_grow_too(monkeypatch: pytest.MonkeyP
     assert fitted.recipe.images == 7 * 3600
 
 
-@pytest.mark.parametrize(("device", "maps"), [("cpu", 64), ("cuda", 1024)])
+@pytest.mark.parametrize(("device", "maps"), [("cpu", 32), ("cuda", 1024)])
 def test_a_width_that_is_not_given_fits_the_device(device: str, maps: int) -> None:
     networks = Growing(width=None, latent=8, maps=1024, widest=64)
     fitted, _ = plan(config_of(Size(16, 16), 100_000, networks=networks, device=device), 0, None)

@@ -27,7 +27,7 @@ LEAST_STEPS = 4  # batches in a phase; with fewer a level is not worth having
 PROVISIONAL = 1_000_000_000  # images, until it is known how many the hours hold
 WORTH = 200_000  # images; a budget that holds fewer is better spent on narrower networks
 SHARE = 0.5  # of the free memory that a step may take
-NARROWER = ((1, 1), (4, 2), (16, 8))  # by what `maps` and `widest` are divided, widest first
+NARROWER = ((1, 1), (4, 2), (16, 8), (32, 8))  # by what `maps` and `widest` are divided, widest first
 
 
 def plan(config: Config, threads: int, hours: float | None) -> tuple[Config, dict[int, float]]:
