@@ -202,7 +202,7 @@ def measured(
 def notes(players: Players) -> Iterator[str]:
     """What the method said since the last step."""
     while players.notes:
-        yield players.notes.pop(0)
+        yield players.notes.pop(0)[1]
 
 
 def fakes(players: Players, prepared: Prepared) -> NDArray[np.uint8]:

@@ -139,6 +139,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "--method progressive --size 4": ("4x4 cannot grow", "--size like 8, 32 or 64x96"),
     "--method progressive --size 100": ("no base fits 100x100",),
     "--grow converged": ("--grow is an option of --method progressive",),
+    "--hours 1 --images 100": ("--images and --hours both say when training ends. Give one",),
+    "--method progressive --settle 200000": ("of 8x8 begins at image 200,000", "they are planned"),
     "--hours 0": ("--hours must be above 0, got 0",),
     "--hours nan": ("--hours must be above 0",),
     "--lr 0": ("--lr must lie between 0 and 10",),

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from poise.data.prepared import Prepared
+from poise.errors import RunError
 from poise.generator import load
 from poise.pictures import to_uint8
 from poise.run import Run
@@ -96,8 +97,12 @@ def test_a_run_whose_method_has_no_stages_is_refused_when_they_are_asked_for(
 ) -> None:
     assert poise("sample", trained.path, "--stage") == 2
     assert capsys.readouterr().err == (
-        "poise: this run's generator has no levels: only --network growing has.\n"
+        f"poise: {trained.path} was trained by wgan-gp, which has no stages. "
+        "--stage is for runs of --method progressive.\n"
     )
+    generator = load(trained.path)
+    with pytest.raises(RunError, match="this run's generator has no levels"):
+        generator.at_every_level(generator.latents(1))
 
 
 def test_a_run_in_the_middle_of_a_fade_gives_images_of_the_level_it_fades_to(growing: Run) -> None:
@@ -119,14 +124,14 @@ def test_each_transition_stands_in_the_events_with_its_reason_and_is_said(
     run = trained_run(tmp_path / "run", tiny(shapes, "progressive"), told)
     events = [json.loads(line) for line in (run.path / "events.jsonl").read_text().splitlines()]
     notes = [(event["drawn"], event["text"]) for event in events if event["event"] == "note"]
-    assert notes == [(112, "Growing from 4x4 to 8x8, as scheduled.")]
-    assert "At 112 images: Growing from 4x4 to 8x8, as scheduled." in told.said
+    assert notes == [(96, "Growing from 4x4 to 8x8, as scheduled.")]
+    assert "At 96 images: Growing from 4x4 to 8x8, as scheduled." in told.said
     stages = {line["drawn"]: line["stage"] for line in run.history()}
     assert list(stages.values()) == sorted(stages.values())
     assert (min(stages.values()), max(stages.values())) == (0, 1)
 
 
-def test_hours_plan_a_run_that_takes_about_as_long(
+def test_hours_plan_the_images_and_the_phases_of_a_run(
     shapes: Prepared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = (*("--method", "progressive", "--maps", "32", "--widest", "6", "--width", "1"), "--out")

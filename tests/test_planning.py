@@ -10,6 +10,7 @@ import pytest
 from poise import planning
 from poise.config import Config, Images
 from poise.errors import OptionError
+from poise.machine import Phase, phases_of
 from poise.methods import Progressive
 from poise.networks import Growing
 from poise.planning import bytes_per_image, plan
@@ -34,16 +35,17 @@ def config_of(
 
 @pytest.fixture(autouse=True)
 def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that draws 100 images a second, and 5 a second with networks over 8 maps wide."""
+    """A machine that draws 100 images a second, and 5 a second with networks over 64 maps wide."""
 
-    def speed(config: Config, threads: int, seconds: float = 0.0) -> float:
+    def timed(config: Config, threads: int) -> list[Phase]:
         networks: Any = config.recipe.networks
-        return 100.0 if networks.maps_at(0) <= 8 else 5.0
+        each = 0.01 if networks.maps_at(0) <= 64 else 0.2
+        return [Phase(images, each) for _, images in phases_of(config)]
 
     def with_threads(config: Config, threads: int) -> tuple[Config, dict[int, float]]:
-        return dataclasses.replace(config, threads=2), {2: speed(config, 2), 1: 1.0}
+        return dataclasses.replace(config, threads=2), {2: 50.0, 1: 1.0}
 
-    monkeypatch.setattr(planning, "images_per_second", speed)
+    monkeypatch.setattr(planning, "timed", timed)
     monkeypatch.setattr(planning, "with_threads", with_threads)
     monkeypatch.setattr(planning, "free_memory", lambda device: 100 * 10**9)
 
@@ -82,8 +84,8 @@ def test_a_budget_too_small_for_the_levels_is_refused_and_what_fits_is_said() ->
         plan(too_few, 0, None)
     assert str(refused.value) == (
         "1,000 images are too few for the 5 levels up to 64x64: each of 12 phases would have 83 "
-        "images, and 4 batches are 128. Give --images 1536 or more, a smaller --batch, or a "
-        "smaller --size."
+        "images, and 4 batches are 128. Give --images 1536 or more (or more --hours), a smaller "
+        "--batch, or a smaller --size."
     )
     enough = dataclasses.replace(too_few.recipe, images=1536)
     assert phases(plan(dataclasses.replace(too_few, recipe=enough), 0, None)[0]) == (128, 128)
@@ -105,24 +107,30 @@ def test_hours_become_images_at_the_speed_of_the_levels() -> None:
 
 
 def test_hours_hold_for_methods_that_do_not_grow_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "with_threads", lambda c, t: (c, {1: 7.0}))
+    monkeypatch.setattr(planning, "timed", lambda config, threads: [Phase(10**9, 1 / 7)])
     fitted, _ = plan(small_config("wgan"), 0, 1.0)
     assert fitted.recipe.images == 7 * 3600
 
 
-@pytest.mark.parametrize(("device", "maps"), [("cpu", 32), ("cuda", 1024)])
-def test_a_width_that_is_not_given_fits_the_device(device: str, maps: int) -> None:
-    networks = Growing(width=None, latent=8, maps=1024, widest=64)
+@pytest.mark.parametrize(("device", "maps", "widest"), [("cpu", 256, 64), ("cuda", 8192, 512)])
+def test_a_width_that_is_not_given_fits_the_device(device: str, maps: int, widest: int) -> None:
+    networks = Growing(width=None, latent=8)
     fitted, _ = plan(config_of(Size(16, 16), 100_000, networks=networks, device=device), 0, None)
     chosen: Any = fitted.recipe.networks
-    assert (chosen.width, chosen.maps) == (1.0, maps)
+    assert (chosen.width, chosen.maps, chosen.widest) == (1.0, maps, widest)
 
 
-@pytest.mark.parametrize(("hours", "maps"), [(1.0, 64), (20.0, 1024)])
+def test_maps_that_are_given_stay_as_they_are() -> None:
+    networks = Growing(width=None, latent=8, maps=32, widest=6)
+    fitted, _ = plan(config_of(Size(16, 16), 100_000, networks=networks), 0, None)
+    assert fitted.recipe.networks == dataclasses.replace(networks, width=1.0)
+
+
+@pytest.mark.parametrize(("hours", "maps"), [(0.3, 256), (1.0, 512), (20.0, 8192)])
 def test_hours_go_to_the_widest_networks_that_still_see_enough_images(
     hours: float, maps: int
 ) -> None:
-    networks = Growing(width=None, latent=8, maps=1024, widest=64)
+    networks = Growing(width=None, latent=8)
     fitted, speeds = plan(config_of(Size(16, 16), 1_000_000, networks=networks), 0, hours)
     chosen: Any = fitted.recipe.networks
     assert chosen.maps == maps
@@ -153,3 +161,58 @@ def test_the_memory_of_an_image_grows_with_its_pixels_and_maps() -> None:
     for level in (3, 4):
         ratio = bytes_per_image(wide, level) / bytes_per_image(narrow, level)
         assert ratio == pytest.approx(4, rel=0.35)
+
+
+def test_phases_that_do_not_reach_the_full_size_are_refused() -> None:
+    config = config_of(Size(8, 8), 2_000, Progressive())
+    with pytest.raises(OptionError) as refused:
+        plan(config, 0, None)
+    assert str(refused.value) == (
+        "with phases of 600,000 and 600,000 images the level of 8x8 begins at image 600,000, and "
+        "training ends at 2,000. Give --images 1800000 or more, smaller --fade and --settle, or "
+        "leave them out: they are planned."
+    )
+    with pytest.raises(OptionError, match="begins at image 600,000, and training ends at 3,600"):
+        plan(config, 0, 0.01)
+
+
+@pytest.mark.parametrize("size", [Size(8, 8), Size(64, 64), Size(256, 256)])
+def test_growth_by_convergence_reaches_the_full_size_however_long_its_levels_take(
+    size: Size,
+) -> None:
+    config = config_of(
+        size, 100_000, Progressive(batch=8, fade=None, settle=None, grow="converged")
+    )
+    method: Any = plan(config, 0, None)[0].recipe.method
+    doublings = len(levels_of(size)) - 1
+    latest = doublings * (method.fade + method.most * method.settle) - method.fade
+    assert 100_000 - latest >= 4 * method.settle
+
+
+def test_with_phases_given_hours_are_filled_phase_by_phase(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The base is four times as fast: a mean over all images would be far off."""
+
+    def timed(config: Config, threads: int) -> list[Phase]:
+        parts = phases_of(config)
+        return [Phase(images, 1 / (100 if start else 400)) for start, images in parts]
+
+    monkeypatch.setattr(planning, "timed", timed)
+    config = config_of(Size(8, 8), 1, Progressive(fade=10_000, settle=200_000))
+    fitted, speeds = plan(config, 0, 0.3)
+    seconds = 200_000 / 400 + (fitted.recipe.images - 200_000) / 100
+    assert seconds == pytest.approx(0.3 * 3600)
+    assert fitted.recipe.images / speeds[fitted.threads] == pytest.approx(0.3 * 3600)
+
+
+def test_a_width_that_does_not_fit_the_memory_ends_the_search_for_a_wider_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    networks = Growing(width=None, latent=8)
+    config = config_of(Size(64, 64), 1, networks=networks)
+    narrow = dataclasses.replace(networks, width=1.0, maps=512, widest=64)
+    least = bytes_per_image(config_of(Size(64, 64), 1, networks=narrow), 4)
+    monkeypatch.setattr(planning, "free_memory", lambda device: 2 * least)
+    chosen: Any = plan(config, 0, 99.0)[0].recipe.networks
+    assert chosen.maps == 512

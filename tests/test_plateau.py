@@ -47,6 +47,20 @@ def test_a_fall_of_less_than_the_gain_is_none() -> None:
     assert stalls(slow, of=Plateau("m", 10, 2, gain=0.0005)) == []
 
 
+def test_below_zero_as_above_lower_is_lower() -> None:
+    assert stalls([-1.0] * 15) == [30, 50, 70]
+    assert stalls([-(1.1**step) for step in range(40)]) == []
+
+
+def test_while_it_rises_to_its_peak_nothing_has_stalled_and_then_the_lows_count_from_there() -> (
+    None
+):
+    rising = [0.1 * step for step in range(20)]  # readings to 100 are each a new peak
+    assert stalls(rising) == []
+    assert stalls([*rising, *[1.5] * 10]) == [130]  # 110 is the first low, then two are none
+    assert stalls([*rising, *[1.9 * 0.9**step for step in range(40)]]) == []
+
+
 def test_noise_within_a_window_is_averaged_out() -> None:
     noisy = [0.95**step * (1.5 if step % 2 else 0.5) for step in range(60)]
     assert stalls(noisy) == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,6 +33,16 @@ def free_port() -> int:
 
 def unmixed(method: str) -> Config:
     """A run whose networks do not mix the images of a batch."""
+    if method == "converged":  # what ends a level is decided by all ranks alike
+        config = small_config("progressive", move="sgd", images=IMAGES)
+        rule: Any = dataclasses.replace(
+            config.recipe.method,  # type: ignore[type-var]
+            grow="converged",
+            least=0.0,
+            settle=8,
+            fade=8,
+        )
+        return dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, method=rule))
     chosen = networks_for(method)
     return small_config(method, network="mlp" if "mlp" in chosen else chosen[0], images=IMAGES)
 
@@ -50,7 +62,7 @@ def one_rank(method: str, rank: int, of: int, port: int, out: Path) -> None:
     ranks.leave()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, "converged"])
 def test_two_ranks_with_half_the_batch_each_take_the_steps_of_one_with_all_of_it(
     method: str, tmp_path: Path
 ) -> None:

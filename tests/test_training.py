@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from poise.build import make_players
 from poise.config import Config
+from poise.errors import TrainingFailed
 from poise.keeper import due
 from poise.methods import METHODS, WGANGP
 from poise.optim import Adam
@@ -95,8 +96,8 @@ def test_when_memory_runs_out_batches_are_halved_and_no_image_is_left_out(
     clocks = [before for before, _ in play(config, players, reals)]
     assert clocks == list(range(0, 60, 2))
     assert players.notes == [
-        "Memory ran out: batches are of 4 images from here.",
-        "Memory ran out: batches are of 2 images from here.",
+        (0, "Memory ran out: batches are of 4 images from here."),
+        (0, "Memory ran out: batches are of 2 images from here."),
     ]
 
 
@@ -110,10 +111,25 @@ def test_smaller_batches_outlast_a_resume() -> None:
     assert same(whole.state(), again.state())
 
 
-def test_where_not_even_one_image_fits_the_error_is_raised() -> None:
+def test_where_not_even_one_image_fits_it_is_said_in_words() -> None:
     config = cramped(KINDS[0], room=0)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(TrainingFailed, match=r"ran out at 0 images, with 1 in a batch\. What"):
         next(play(config, make_players(config), Noise()))
+    shared = make_players(config, rank=0, ranks=2)
+    with pytest.raises(TrainingFailed, match="with 8 in a batch shared by 2 ranks"):
+        next(play(config, shared, Noise(ranks=2)))
+
+
+def test_what_grows_halves_the_batch_of_its_level() -> None:
+    config = small_config("progressive")
+    players, rule = make_players(config), config.recipe.method
+    rule.step(players, Noise(50))
+    players.make_room(KINDS[0], 50)
+    players.fitting(rule.batch)
+    players.make_room(KINDS[0], 50)
+    assert [text for _, text in players.notes[-2:]] == [
+        f"Memory ran out: batches are of {n} images from here." for n in (2, 1)
+    ]
 
 
 def test_an_error_that_smaller_batches_cannot_mend_is_raised_at_once() -> None:

@@ -11,13 +11,15 @@ from typing import Annotated
 import numpy as np
 from tyro.conf import Positional, arg
 
+from .config import name_of
 from .data.options import PrepareOptions
 from .data.prepare import prepare
 from .data.prepared import Prepared, is_prepared
-from .errors import DataError, OptionError
+from .errors import DataError, OptionError, RunError
 from .files import refuse_taken, write_asked
 from .generator import load
 from .machine import forecast
+from .methods import METHODS
 from .options import DEFAULT_METHOD, Asked, parsed
 from .pictures import grid, png, to_uint8, upsampled
 from .planning import plan
@@ -79,6 +81,7 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     what = f"n{n}-seed{asked.seed}" + ("-stages.png" if asked.stage else ".png")
     mine = sample_path(Path(asked.run), generator.drawn, what)
     if asked.stage:
+        _refuse_without_stages(asked.run)
         levels = generator.at_every_level(generator.latents(n, seed=asked.seed))
         images = np.concatenate([upsampled(to_uint8(part), generator.size) for part in levels])
     else:
@@ -94,6 +97,15 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     for path, data in files.items():
         write_asked(path, data)
     yield target
+
+
+def _refuse_without_stages(path: str) -> None:
+    config = Run.open(Path(path)).config
+    if config.recipe.method.needs != "grow":
+        raise RunError(
+            f"{path} was trained by {name_of(config.recipe.method, METHODS)}, which has no stages. "
+            "--stage is for runs of --method progressive."
+        )
 
 
 def _target(asked: SampleOptions, mine: Path) -> Path:

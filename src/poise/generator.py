@@ -57,8 +57,9 @@ class Generator:
     def at_every_level(self, latents: Tensor) -> list[Tensor]:
         """What each level that is grown makes of these latents, smallest first: [n, c, h, w] each.
 
-        The ways out of lower levels have not been trained since the next one began, while the
-        layers before them have: their colours can be off.
+        The way out of a lower level has not been trained since the next one had faded in, while the
+        layers before it have: its colours can be off. Of a network that did not grow, only the last
+        one means anything.
 
         Raises:
             RunError: the network does not grow.

@@ -115,7 +115,7 @@ class Keeper:
         """
         drawn, chores = self.reals.drawn, self.run.config.chores
         self.meter.add(losses)
-        self._pass_on_notes(drawn)
+        self._pass_on_notes()
         if due(chores.log_every, before, drawn):
             self._log(drawn)
         if not self.writes:
@@ -144,10 +144,10 @@ class Keeper:
         wait_for_all()
         return done
 
-    def _pass_on_notes(self, drawn: int) -> None:
+    def _pass_on_notes(self) -> None:
         """What the method has to say: to the person, and to the events."""
         while self.players.notes:
-            text = self.players.notes.pop(0)
+            drawn, text = self.players.notes.pop(0)
             if self.writes:
                 self.watcher.say(f"At {drawn:,} images: {text}")
                 self.run.event("note", drawn, text=text)

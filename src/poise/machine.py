@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from typing import NamedTuple
 
 import psutil
 import torch
@@ -14,7 +15,8 @@ from .build import make_players
 from .config import Config
 from .data.work import usable_cores
 from .errors import OptionError
-from .players import Players, Reals
+from .optim import rate_after
+from .players import Players, Reals, out_of_memory
 from .size import Size
 
 SECONDS = 1.0  # of real steps timed for each number of threads
@@ -63,23 +65,46 @@ class _Dummies(Reals):
         return self._images
 
 
-def images_per_second(config: Config, threads: int, seconds: float = SECONDS) -> float:
-    """How fast real steps of this run go, on players of their own; at least one batch is timed.
+class Phase(NamedTuple):
+    """A part of a run in which steps cost alike."""
 
-    Where steps grow dearer with the clock, the mean over the run: each phase is timed by itself.
+    images: int
+    seconds: float  # for each of them
+
+    @property
+    def took(self) -> float:
+        """Seconds for all of them."""
+        return self.images * self.seconds
+
+
+def images_per_second(config: Config, threads: int, seconds: float = SECONDS) -> float:
+    """How fast a run goes; where steps grow dearer with the clock, the mean over all of it."""
+    return config.recipe.images / sum(part.took for part in timed(config, threads, seconds))
+
+
+def timed(config: Config, threads: int, seconds: float = SECONDS) -> list[Phase]:
+    """How fast real steps of each phase go, on players of their own; at least one batch is timed.
+
+    Raises:
+        OptionError: memory runs out.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         players, reals = make_players(config), _Dummies(config)
-        parts = phases_of(config)
-        spent = 0.0
+        parts, measured = phases_of(config), []
         for start, images in parts:
             players.memory.clear()  # as if the run began here
-            spent += images * _seconds_per_image(
-                config, players, reals, start, seconds / len(parts)
-            )
-        return config.recipe.images / spent
+            each = _seconds_per_image(config, players, reals, start, seconds / len(parts))
+            measured.append(Phase(images, each))
+        return measured
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise OptionError(
+            f"{config.device} has no memory for steps of {config.recipe.method.batch} images of "
+            f"{config.data.size}. Give a smaller --batch, --width or --size."
+        ) from error
     finally:
         torch.set_num_threads(before)
 
@@ -109,6 +134,8 @@ def _steps(config: Config, players: Players, reals: _Dummies, until: float) -> N
     try:
         while True:
             players.seed_noise(0, 0, reals.drawn)
+            players.set_clock(reals.drawn)
+            players.set_rate(rate_after(config.recipe.optimizer, reals.drawn))
             config.recipe.method.step(players, reals)
             if config.device != "cpu":
                 torch.zeros(1, device=config.device).item()  # wait for what was launched

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -121,6 +121,32 @@ OPTIMIZERS: dict[str, type[Move]] = {
     "optimistic-sgd": OptimisticSGD,
     "optimistic-adam": OptimisticAdam,
 }
+
+
+def owned(optimizer: Optimizer) -> list[Tensor]:
+    """The parameters that an optimizer moves."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def moments(optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:
+    """What an optimizer knows of past gradients, by the number of the parameter."""
+    for i, parameter in enumerate(owned(optimizer)):
+        for name, value in optimizer.state[parameter].items():
+            yield f"{i}.{name}", value
+
+
+def load_moments(optimizer: Optimizer, saved: Mapping[str, Tensor]) -> None:
+    """Take over what `moments` gave."""
+    optimizer.state.clear()
+    parameters = owned(optimizer)
+    for key, value in saved.items():
+        index, _, name = key.partition(".")
+        parameter = parameters[int(index)]
+        # Laid out as the parameter is: fused kernels walk both by their addresses.
+        like = parameter if value.shape == parameter.shape else value
+        optimizer.state[parameter][name] = torch.empty_like(
+            like, dtype=value.dtype, device=like.device
+        ).copy_(value)
 
 
 def _check(move: Move) -> None:

@@ -67,7 +67,10 @@ def parse_train(argv: Sequence[str]) -> Asked:
     chosen = dataclasses.replace(
         base, method=given.of_method, networks=given.of_network, optimizer=given.of_optimizer
     )
-    return Asked(given.source, chosen, given.options, given.dry_run)
+    options = given.options
+    if options.hours is not None and _chosen(argv, "--images", "") == "":
+        options = dataclasses.replace(options, images=None)  # the preset's number is no wish
+    return Asked(given.source, chosen, options, given.dry_run)
 
 
 def parse_resume(argv: Sequence[str]) -> tuple[Path, ResumeOptions]:

@@ -7,7 +7,8 @@ All of it goes into the run's configuration, so that another machine goes on wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from .config import Config
 from .errors import OptionError
-from .machine import images_per_second, with_threads
+from .machine import Phase, timed, with_threads
 from .methods import Progressive
 from .networks import Growing
 from .size import Size, levels_of
@@ -27,7 +28,8 @@ LEAST_STEPS = 4  # batches in a phase; with fewer a level is not worth having
 PROVISIONAL = 1_000_000_000  # images, until it is known how many the hours hold
 WORTH = 200_000  # images; a budget that holds fewer is better spent on narrower networks
 SHARE = 0.5  # of the free memory that a step may take
-NARROWER = ((1, 1), (4, 2), (16, 8), (32, 8))  # by what `maps` and `widest` are divided, widest first
+# By what the paper's `maps` and `widest` are divided, widest first.
+NARROWER = ((1, 1), (4, 2), (16, 8), (32, 8))
 
 
 def plan(config: Config, threads: int, hours: float | None) -> tuple[Config, dict[int, float]]:
@@ -43,15 +45,16 @@ def plan(config: Config, threads: int, hours: float | None) -> tuple[Config, dic
     fitted, speeds = with_threads(_settled(choices[0]), threads)
     if hours is None:
         return fitted, speeds
-    best = _within_hours(fitted, speeds, hours)
-    for wider in choices[1:] if best.recipe.images >= WORTH else []:  # from the narrowest on
-        other = _settled(replace(wider, threads=fitted.threads))
-        speed = {fitted.threads: images_per_second(other, fitted.threads)}
-        other = _within_hours(other, speed, hours)
-        if other.recipe.images < WORTH:
+    threads, best = fitted.threads, _timed(choices[0], fitted.threads, hours)
+    for wider in choices[1:] if best[0].recipe.images >= WORTH else []:  # from the narrowest on
+        try:
+            other = _timed(wider, threads, hours)
+        except OptionError:  # too wide for the memory, or too slow for all levels
             break
-        best, speeds = other, speed
-    return _with_phases_of(best, config), speeds
+        if other[0].recipe.images < WORTH:
+            break
+        best = other
+    return best
 
 
 def resolved(config: Config) -> Config:
@@ -92,10 +95,13 @@ def _widths(config: Config, hours: float | None) -> Iterator[Config]:
         yield config
         return
     narrowest_first = NARROWER[::-1] if config.device == "cpu" or hours else NARROWER
+    papers = Growing()
     for maps, most in narrowest_first[: None if hours else 1]:
-        chosen = replace(
-            networks, width=1.0, maps=networks.maps // maps, widest=networks.widest // most
-        )
+        chosen = replace(networks, width=1.0)
+        if networks.maps == papers.maps:  # a number that was given stays
+            chosen = replace(chosen, maps=papers.maps // maps)
+        if networks.widest == papers.widest:
+            chosen = replace(chosen, widest=papers.widest // most)
         yield replace(config, recipe=replace(config.recipe, networks=chosen))
 
 
@@ -103,7 +109,8 @@ def _phased(config: Config) -> Config:
     """The configuration with the phases of its levels, as the paper shares them out.
 
     Of the paper's 12 million images for 8 doublings, a phase has 600,000, and the full size settles
-    for 4 of them: with n doublings a phase is a (2 n + 4)-th of all images.
+    for 4 of them: with n doublings a phase is a (2 n + 4)-th of all images. Where levels may settle
+    for longer, phases are shorter, so that the full size has its share in any case.
 
     Raises:
         OptionError: phases would be too short, or the size is no base doubled.
@@ -117,36 +124,57 @@ def _phased(config: Config) -> Config:
             f"{size} cannot grow: it is no base doubled. Give a --size like 8, 32 or 64x96, or "
             "another --method."
         )
-    phases = 2 * doublings + FINAL
+    longest = method.most if method.grow == "converged" else 1.0  # of settling, before the last
+    phases = math.ceil(doublings * (1 + longest)) + FINAL
     least = LEAST_STEPS * method.batch * method.n_critic
     phase = images // phases
     if phase < least and None in (method.fade, method.settle):
         raise OptionError(
             f"{images:,} images are too few for the {doublings + 1} levels up to {size}: each of "
-            f"{phases} phases would have {phase:,} images, and {LEAST_STEPS} batches are {least:,}."
-            f" Give --images {phases * least} or more, a smaller --batch, or a smaller --size."
+            f"{phases} phases would have {phase:,} images, and {LEAST_STEPS} batches are "
+            f"{least:,}. Give --images {phases * least} or more (or more --hours), a smaller "
+            "--batch, or a smaller --size."
         )
     chosen = replace(method, fade=method.fade or phase, settle=method.settle or phase)
+    fade, settle = chosen.planned
+    last = round(doublings * (fade + longest * settle)) - fade  # the last level begins, at most
+    if images <= last:
+        raise OptionError(
+            f"with phases of {fade:,} and {settle:,} images the level of {size} begins at image "
+            f"{last:,}, and training ends at {images:,}. Give --images {last + fade + settle} or "
+            "more, smaller --fade and --settle, or leave them out: they are planned."
+        )
     return replace(config, recipe=replace(config.recipe, method=chosen))
 
 
-def _within_hours(config: Config, speeds: dict[int, float], hours: float) -> Config:
-    """The configuration with as many images as the hours hold, at the speed that was measured.
+def _timed(open_: Config, threads: int, hours: float) -> tuple[Config, dict[int, float]]:
+    """A width with the images that the hours hold, and its speed."""
+    open_ = replace(open_, threads=threads)
+    parts = timed(_settled(open_), threads)
+    images = max(1, _images_within(parts, hours * 3600, alike=not _has_phases_given(open_)))
+    config = _settled(replace(open_, recipe=replace(open_.recipe, images=images)))
+    return config, {threads: images / (hours * 3600)}
 
-    The speed is a mean over levels, and planned phases share all images alike, so it holds for any
-    number. (Phases that are given do not: then the run ends somewhat early.)
+
+def _images_within(parts: Sequence[Phase], seconds: float, *, alike: bool) -> int:
+    """How many images are drawn in so many seconds, through parts of a run that is too long for it.
+
+    `alike`: the parts shrink with the whole, as planned phases do; given ones stay, and the last
+    one is cut short.
     """
-    images = max(1, round(hours * 3600 * speeds[config.threads]))
-    return replace(config, recipe=replace(config.recipe, images=images))
+    if alike:
+        whole = sum(part.took for part in parts)
+        return round(sum(part.images for part in parts) * seconds / whole)
+    images = 0.0
+    for part in parts:
+        fits = min(part.images, max(0.0, seconds) / part.seconds)
+        images, seconds = images + fits, seconds - fits * part.seconds
+    return round(images)
 
 
-def _with_phases_of(config: Config, asked: Config) -> Config:
-    """The phases anew, now that the number of images is known; those that were given stay."""
-    method, given = config.recipe.method, asked.recipe.method
-    if not isinstance(method, Progressive) or not isinstance(given, Progressive):
-        return config
-    open_again = replace(method, fade=given.fade, settle=given.settle)
-    return _phased(replace(config, recipe=replace(config.recipe, method=open_again)))
+def _has_phases_given(config: Config) -> bool:
+    method = config.recipe.method
+    return isinstance(method, Progressive) and (method.fade, method.settle) != (None, None)
 
 
 def _within_memory(config: Config) -> Config:

@@ -16,7 +16,10 @@ from .players import Players
 
 @dataclass(frozen=True)
 class Plateau:
-    """A measure has stalled when its mean over a window has not set a new low for a while."""
+    """A measure has stalled when its mean over a window has not set a new low for a while.
+
+    The lows count from its peak on: a critic's distance rises while the critic learns to see.
+    """
 
     name: str  # of its tensors in memory: `name.sum`, ...
     window: int  # images whose mean value is one reading
@@ -26,7 +29,8 @@ class Plateau:
     def stalled(self, players: Players, value: Tensor, drawn: int) -> bool:
         """Count the value of a step that began at `drawn` images; whether it has stalled now.
 
-        Once it says so it waits anew: another `patience` readings must pass before the next time.
+        The value is the same on all ranks (`players.mean`). Once it says so it waits anew: another
+        `patience` readings must pass before the next time.
         """
         memory = players.memory
         since = int(memory.setdefault(f"{self.name}.since", torch.tensor(drawn)))
@@ -34,14 +38,14 @@ class Plateau:
             self._add(players, value)
             return False
         steps = int(memory.pop(f"{self.name}.steps"))
-        reading = float(players.mean(memory.pop(f"{self.name}.sum"))) / steps
+        reading = float(memory.pop(f"{self.name}.sum")) / steps
         memory[f"{self.name}.since"] = torch.tensor(drawn)
         self._add(players, value)
-        return self._waited(players, reading) == 0
+        return self._left(players, reading) == 0
 
     def forget(self, players: Players) -> None:
         """Start from nothing: what is measured has changed."""
-        for part in ("since", "sum", "steps", "lowest", "left"):
+        for part in ("since", "sum", "steps", "highest", "lowest", "left"):
             players.memory.pop(f"{self.name}.{part}", None)
 
     def _add(self, players: Players, value: Tensor) -> None:
@@ -49,10 +53,14 @@ class Plateau:
         memory[total] = memory.get(total, torch.zeros(())).to(players.device) + value.detach()
         memory[steps] = memory.get(steps, torch.tensor(0)) + 1  # on the CPU: read without a sync
 
-    def _waited(self, players: Players, reading: float) -> int:
-        """Readings left to wait for; counted anew from a new low, and once none was left."""
+    def _left(self, players: Players, reading: float) -> int:
+        """Readings left to wait for; counted anew from a low or a peak, and once none was left."""
         memory, lowest, left = players.memory, f"{self.name}.lowest", f"{self.name}.left"
-        if lowest not in memory or reading < float(memory[lowest]) * (1 - self.gain):
+        highest = f"{self.name}.highest"
+        peak = highest not in memory or reading > float(memory[highest])
+        if peak:
+            memory[highest] = torch.tensor(reading)
+        if peak or reading < (low := float(memory[lowest])) - self.gain * abs(low):
             memory[lowest], memory[left] = torch.tensor(reading), torch.tensor(self.patience)
             return self.patience
         waiting = int(memory[left]) - 1

@@ -16,12 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .errors import RunError
+from .errors import RunError, TrainingFailed
 from .latents import LatentSpace
+from .optim import load_moments, moments, owned
 from .ranks import mean_over_ranks, together
 from .size import Size
-
-NO_MEMORY = "can't allocate memory"  # of the CPU's allocator, which has no error of its own
 
 Losses = dict[str, Tensor]  # named scalars, detached, still on the device
 
@@ -69,10 +68,11 @@ class Players:
     rank: int = 0
     ranks: int = 1
     memory: dict[str, Tensor] = field(default_factory=dict)  # what a method keeps between steps
-    notes: list[str] = field(default_factory=list)  # what a method has to say, until it is read
+    notes: list[tuple[int, str]] = field(default_factory=list)  # clock and text, until read
 
     def __post_init__(self) -> None:
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self._fitted = 0  # images of the last batch that was asked for
         self._noise = torch.Generator()  # on the CPU, so that every device sees the same numbers
 
     def seed_noise(self, seed: int, attempt: int, drawn: int) -> None:
@@ -103,23 +103,40 @@ class Players:
         for optimizer in (self.opt_g, self.opt_c):
             optimizer.state.clear()
 
-    def make_room(self, error: Exception, batch: int) -> None:
-        """Halve the batches from now on, if memory ran out and that can help; else raise the error.
+    @property
+    def rate(self) -> float:
+        """The learning rate of the coming step."""
+        return float(next(self._groups())["lr"])
 
-        A player may have moved before memory ran out in the other's move: that move stays.
-        """
-        full = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or NO_MEMORY in str(error)
-        if not full or self.fitting(batch) == 1 or self.ranks > 1:
-            raise error
-        for optimizer in (self.opt_g, self.opt_c):
-            optimizer.zero_grad(set_to_none=True)  # what the failed step still holds
-        self.memory["halvings"] = self.memory.get("halvings", torch.tensor(0)) + 1
-        self.notes.append(f"Memory ran out: batches are of {self.fitting(batch)} images from here.")
+    def note(self, drawn: int, text: str) -> None:
+        """Say what happened at this clock: to the person, and to the run's events."""
+        self.notes.append((drawn, text))
 
     def fitting(self, batch: int) -> int:
         """The batch that fits into memory: halved as often as memory ran out in this run."""
-        halvings = int(self.memory.get("halvings", 0))
-        return max(1, batch >> halvings)
+        self._fitted = max(1, batch >> int(self.memory.get("halvings", 0)))
+        return self._fitted
+
+    def make_room(self, error: Exception, drawn: int) -> None:
+        """Halve the batches from now on, if memory ran out; else raise the error.
+
+        A player may have moved before memory ran out in the other's move: that move stays.
+
+        Raises:
+            TrainingFailed: smaller batches cannot help.
+        """
+        if not out_of_memory(error):
+            raise error
+        if self._fitted <= 1 or self.ranks > 1:
+            shared = f" shared by {self.ranks} ranks" if self.ranks > 1 else ""
+            raise TrainingFailed(
+                f"memory ran out at {drawn:,} images, with {self._fitted} in a batch{shared}. What "
+                "was saved is whole: go on with more memory, or start anew with a smaller --width."
+            ) from error
+        for optimizer in (self.opt_g, self.opt_c):
+            optimizer.zero_grad(set_to_none=True)  # what the failed step still holds
+        self.memory["halvings"] = self.memory.get("halvings", torch.tensor(0)) + 1
+        self.note(drawn, f"Memory ran out: batches are of {self._fitted // 2} images from here.")
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of a number over all ranks, for what they must decide alike."""
@@ -154,7 +171,7 @@ class Players:
         for part, network in self._networks():
             named |= {f"{part}.{name}": value for name, value in network.state_dict().items()}
         for part, optimizer in self._optimizers():
-            named |= {f"{part}.{name}": value for name, value in _optimizer_state(optimizer)}
+            named |= {f"{part}.{name}": value for name, value in moments(optimizer)}
         return named
 
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -173,7 +190,7 @@ class Players:
         except RuntimeError as error:
             raise RunError(f"the checkpoint is of other networks: {error}") from error
         for part, optimizer in self._optimizers():
-            _load_optimizer(optimizer, parts.get(part, {}))
+            load_moments(optimizer, parts.get(part, {}))
         self.memory = parts.get("memory", {})
 
     def _networks(self) -> list[tuple[str, nn.Module]]:
@@ -196,10 +213,16 @@ def descend(*moves: tuple[Optimizer, Tensor]) -> None:
     """
     for optimizer, loss in moves:
         optimizer.zero_grad(set_to_none=True)
-        loss.backward(inputs=_owned(optimizer))  # type: ignore[no-untyped-call]
+        loss.backward(inputs=owned(optimizer))  # type: ignore[no-untyped-call]
         _average_gradients(optimizer)
     for optimizer, _ in moves:
         optimizer.step()
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out; the CPU's allocator has no error of its own."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or "can't allocate memory" in str(error)
 
 
 def losses(**values: Tensor) -> Losses:
@@ -207,15 +230,11 @@ def losses(**values: Tensor) -> Losses:
     return {name: value.detach() for name, value in values.items()}
 
 
-def _owned(optimizer: Optimizer) -> list[Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"]]
-
-
 def _average_gradients(optimizer: Optimizer) -> None:
     """One flat all-reduce. Not DDP: its hooks miss the second derivatives of a penalty."""
     if not together():
         return
-    gradients = [p.grad for p in _owned(optimizer) if p.grad is not None]
+    gradients = [p.grad for p in owned(optimizer) if p.grad is not None]
     flat = mean_over_ranks(torch.cat([g.flatten() for g in gradients]))
     pieces = torch.split(flat, [g.numel() for g in gradients])
     for gradient, piece in zip(gradients, pieces, strict=True):
@@ -226,22 +245,3 @@ def _floats(network: nn.Module) -> list[Tensor]:
     """Parameters and running statistics: what can be averaged."""
     everything = [*network.parameters(), *network.buffers()]
     return [tensor.detach() for tensor in everything if tensor.is_floating_point()]
-
-
-def _optimizer_state(optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:
-    for i, parameter in enumerate(_owned(optimizer)):
-        for name, value in optimizer.state[parameter].items():
-            yield f"{i}.{name}", value
-
-
-def _load_optimizer(optimizer: Optimizer, saved: Mapping[str, Tensor]) -> None:
-    optimizer.state.clear()
-    owned = _owned(optimizer)
-    for key, value in saved.items():
-        index, _, name = key.partition(".")
-        parameter = owned[int(index)]
-        # Laid out as the parameter is: fused kernels walk both by their addresses.
-        like = parameter if value.shape == parameter.shape else value
-        optimizer.state[parameter][name] = torch.empty_like(
-            like, dtype=value.dtype, device=like.device
-        ).copy_(value)

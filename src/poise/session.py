@@ -21,9 +21,10 @@ from .data.reals import Reals
 from .errors import OptionError, RunError
 from .files import free_space
 from .machine import device_named, forecast
-from .methods import METHODS
+from .methods import METHODS, Progressive
 from .planning import plan, refuse_early
 from .run import Run, next_name
+from .size import levels_of
 from .watcher import Watcher
 
 
@@ -64,6 +65,8 @@ def planned(source: str, recipe: Recipe, options: TrainOptions) -> Config:
     parent = options.out.parent if options.out else Path("runs")
     for part in (options, options.data, options.chores, recipe):
         check_types(type(part), vars(part))
+    if None not in (options.images, options.hours):
+        raise OptionError("--images and --hours both say when training ends. Give one of them.")
     device, data, path = device_named(options.device), options.data, Path(source)
     if not is_prepared(path):
         path = prepared_path(parent / "prepared", source, data)
@@ -134,6 +137,12 @@ def reals_of(run: Run, device: str, watcher: Watcher, rank: int, ranks: int) -> 
     """
     config = run.config
     check_space(config, run.path)
+    for batch in batches_of(config):
+        if batch % ranks:
+            raise OptionError(
+                f"a batch of {batch} images cannot be shared by {ranks} ranks: it must be a "
+                "multiple of their number. Start the run anew with another --batch or --fewest."
+            )
     return Reals(
         _same_images(config.data, watcher),
         seed=config.seed,
@@ -143,6 +152,14 @@ def reals_of(run: Run, device: str, watcher: Watcher, rank: int, ranks: int) -> 
         device=torch.device(device),
         size=config.data.size,
     )
+
+
+def batches_of(config: Config) -> set[int]:
+    """How many images the batches of a run have."""
+    method = config.recipe.method
+    if isinstance(method, Progressive):
+        return {method.batch_at(level) for level in levels_of(config.data.size)}
+    return {method.batch}
 
 
 def with_images(config: Config, prepared: Prepared) -> Config:

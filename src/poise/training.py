@@ -65,7 +65,7 @@ def play(
         try:
             losses = config.recipe.method.step(players, reals)
         except (RuntimeError, MemoryError) as error:
-            players.make_room(error, config.recipe.method.batch)
+            players.make_room(error, before)
             reals.drawn = before  # the same images again, in smaller batches
             continue
         halflife = min(config.average, max(1.0, WARM_UP * reals.drawn))

@@ -124,8 +124,9 @@ def test_the_rate_is_halved_when_m_stalls_and_not_below_the_floor() -> None:
         assert seen[-1] <= 1e-3, step
     assert seen[0] == 1e-3
     assert sorted(set(seen), reverse=True) == [1e-3, 5e-4, 3e-4]  # a collapse to 0 is a known bug
-    assert players.notes
-    assert set(players.notes) == {"M, the measure of convergence, has stalled: the rate is halved."}
+    assert [text for _, text in players.notes] == [
+        "M, the measure of convergence, has stalled: the rate is halved."
+    ] * 2  # at the floor there is nothing left to halve
 
 
 def test_while_m_falls_the_rate_stays() -> None:
@@ -146,11 +147,7 @@ def test_a_rate_that_is_below_the_floor_already_is_left_as_it_is() -> None:
 
 
 def test_the_controller_brings_the_ratio_of_the_losses_to_gamma() -> None:
-    """In a game of numbers: D rebuilds towards what it is trained on, G moves towards D's picture.
-
-    The critic pulls its one number to the reals and away from the fakes, by k; the ratio of the
-    losses ends at gamma, for every gamma.
-    """
+    """In a real game of small networks, for a low and a high gamma."""
     for gamma in (0.3, 0.7):
         config = small_config("began", images=8_000)
         players, reals = make_players(config), Noise()

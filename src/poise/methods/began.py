@@ -78,7 +78,8 @@ class BEGAN:
         balance = self.gamma * mean_x - mean_g  # above 0: G is ahead, and D must attend to it
         memory["k"] = (k + self.lambda_k * balance).clamp(0, 1)
         convergence = mean_x + balance.abs()
-        if Plateau("convergence", self.window, self.patience).stalled(players, convergence, drawn):
+        plateau = Plateau("convergence", self.window, self.patience)
+        if plateau.stalled(players, convergence, drawn) and players.rate > self.floor:
             memory["rate.halvings"] = halvings + 1
-            players.notes.append("M, the measure of convergence, has stalled: the rate is halved.")
+            players.note(drawn, "M, the measure of convergence, has stalled: the rate is halved.")
         return losses(convergence=convergence, k=k, loss_x=loss_x, loss_g=loss_g)

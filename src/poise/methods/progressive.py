@@ -167,7 +167,7 @@ class Progressive:
         if "level" in players.memory:
             players.fresh_optimizers()
             before = sizes[int(players.memory["level"])]
-            players.notes.append(f"Growing from {before} to {sizes[level]}, {why}.")
+            players.note(drawn, f"Growing from {before} to {sizes[level]}, {why}.")
         players.memory["level"] = torch.tensor(level)  # on the CPU: read without a sync
         players.memory["since"] = torch.tensor(drawn)
 
@@ -181,10 +181,11 @@ class Progressive:
         if settled < 0:
             return
         plateau = Plateau("growth", max(1, settle // READINGS), PATIENCE, GAIN)
-        stalled = plateau.stalled(players, distance, drawn) and settled >= self.least * settle
+        stalled = plateau.stalled(players, players.mean(distance), drawn)
+        stalled = stalled and settled >= self.least * settle
         if stalled or settled >= self.most * settle:
             plateau.forget(players)
-            how = "its distance has stopped falling" if stalled else "the most that is allowed"
+            how = "its distance has stopped falling" if stalled else "the most there is for it"
             self.begin(players, level + 1, drawn, f"after {settled:,} images of settling: {how}")
 
 

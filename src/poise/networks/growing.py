@@ -43,7 +43,7 @@ SQRT2 = math.sqrt(2)
 class Growing:
     """Networks that grow with the images. Defaults: the paper's."""
 
-    width: float | None = 1.0  # times the feature maps; unset: 1 on a GPU, 0.25 on a CPU
+    width: float | None = 1.0  # times the feature maps; unset: maps and widest fit the machine
     latent: int = 512  # numbers in a latent
     maps: int = 8192  # feature maps of level k: maps / 2^(k+1) ...
     widest: int = 512  # ... and at most so many; both times `width`
