@@ -155,6 +155,15 @@ def test_batches_fit_into_half_of_the_free_memory(monkeypatch: pytest.MonkeyPatc
         plan(config, 0, None)
 
 
+def test_the_memory_of_an_image_is_what_one_more_adds() -> None:
+    """Scaled weights are saved as well, once for all images, and outweigh an image of 4x4."""
+    config = config_of(Size(16, 16), 1, networks=Growing(latent=8, maps=512, widest=64))
+    for level in range(3):
+        more = planning._saved(config, level, 12) - planning._saved(config, level, 8)
+        assert bytes_per_image(config, level) == pytest.approx(more / 4, rel=0.1)
+    assert planning._saved(config, 0, 1) > 5 * bytes_per_image(config, 0)
+
+
 def test_the_memory_of_an_image_grows_with_its_pixels_and_maps() -> None:
     narrow = config_of(Size(64, 64), 1, networks=Growing(maps=256, widest=8))
     wide = config_of(Size(64, 64), 1, networks=Growing(maps=1024, widest=32))

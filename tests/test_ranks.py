@@ -16,9 +16,16 @@ import torch
 from poise import ranks
 from poise.build import make_players
 from poise.config import Config
+from poise.data.prepared import Prepared
+from poise.errors import OptionError
 from poise.methods import METHODS
 from poise.players import Players
+from poise.run import Run
+from poise.session import batches_of, reals_of
+from poise.size import Size
+from poise.watcher import Watcher
 
+from .helpers import tiny
 from .small import Noise, networks_for, play_to, small_config
 
 IMAGES = 48
@@ -101,6 +108,23 @@ def test_the_shares_of_all_ranks_make_one_global_draw() -> None:
     alone, shared = players(0, 1), [players(rank, 4) for rank in range(4)]
     assert torch.equal(torch.cat([p.latents(8) for p in shared]), alone.latents(8))
     assert torch.equal(torch.cat([p.uniform(8) for p in shared]), alone.uniform(8))
+
+
+def test_batches_that_the_ranks_cannot_share_are_refused_before_training(
+    shapes: Prepared, tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path / "run", tiny(shapes, "progressive"))
+    reals = reals_of(run, "cpu", Watcher(), 0, 8)
+    assert reals(16, Size(4, 4)).shape == (2, 3, 4, 4)
+    with pytest.raises(OptionError, match="a batch of 16 images cannot be shared by 3 ranks: it"):
+        reals_of(run, "cpu", Watcher(), 0, 3)
+    large = dataclasses.replace(run.config.data, size=Size(64, 96))
+    assert batches_of(dataclasses.replace(run.config, data=large)) == {16}
+    rule: Any = dataclasses.replace(run.config.recipe.method, batch=128)  # type: ignore[type-var]
+    recipe = dataclasses.replace(run.config.recipe, method=rule)
+    assert batches_of(dataclasses.replace(run.config, data=large, recipe=recipe)) == {
+        *(128, 84, 40, 20)
+    }
 
 
 def test_alone_nothing_is_met_and_nothing_is_changed() -> None:

@@ -237,6 +237,19 @@ def test_a_level_ends_when_its_distance_has_stopped_falling_but_not_before_the_l
     assert f"after {first} images of settling" in players.notes[0][1]
 
 
+def test_a_level_that_stalls_at_once_still_has_its_least() -> None:
+    _, began = converging([1.0] * 60, least=0.9)
+    assert 36 <= began[1][1] <= 48
+
+
+def test_a_new_level_counts_its_own_lows() -> None:
+    """Its distances lie between the old ones' peak and low, and fall."""
+    first, fading = [100.0, 100.0, *[10.0] * 10], [60.0] * 10
+    falling = [60 * 0.95**k for k in range(12)]
+    _, began = converging([*first, *fading, *falling], least=0.9, most=9.0)
+    assert [level for level, _ in began] == [0, 1]
+
+
 def test_a_level_that_goes_on_falling_ends_at_the_most() -> None:
     players, began = converging([1e6 * 0.9**k for k in range(60)], least=0.0, most=1.5)
     assert began[1] == (1, 60)
