@@ -87,7 +87,7 @@ def played(path: Path, chosen: Recipe, data: str, seed: int, asked: argparse.Nam
     grows = chosen.method.needs == "grow"
     options = TrainOptions(
         data=PrepareOptions(size=asked.size),
-        images=WITHOUT_END,
+        images=None if grows else WITHOUT_END,
         hours=asked.minutes / 60 if grows else None,
         seed=seed,
         out=path,
