@@ -63,9 +63,11 @@ def one_rank(method: str, rank: int, of: int, port: int, out: Path) -> None:
     config = unmixed(method)
     players = make_players(config, rank, of)
     meter = play_to(config, IMAGES, players, Noise(rank=rank, ranks=of))
+    meter.share()
+    sums = {name: value.item() for name, value in meter.state().items()}
     state = {name: value.flatten().tolist() for name, value in players.state().items()}
     said = ranks.any_rank(rank == 1, players.device)  # one rank alone was asked to stop
-    out.write_text(json.dumps({"state": state, "means": meter.read(), "said": said}))
+    out.write_text(json.dumps({"state": state, "sums": sums, "means": meter.read(), "said": said}))
     ranks.leave()
 
 
@@ -87,6 +89,7 @@ def test_two_ranks_with_half_the_batch_each_take_the_steps_of_one_with_all_of_it
         assert process.exitcode == 0
     told = [json.loads(out.read_text()) for out in outs]
     assert told[0]["state"] == told[1]["state"]  # the ranks agree to the bit
+    assert told[0]["sums"] == told[1]["sums"]  # what one saves is what all know
     assert told[0]["means"] == told[1]["means"]
     assert [each["said"] for each in told] == [True, True]
 

@@ -49,6 +49,11 @@ class Meter:
         self.sums, self.steps = {}, 0
         return dict(zip(names, means.tolist(), strict=True))
 
+    def share(self) -> None:
+        """Give every rank the mean sums: one of them saves, and all load that on a resume."""
+        for name in sorted(self.sums):
+            self.sums[name] = mean_over_ranks(self.sums[name])
+
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint must hold for the next log line to come out the same."""
         sums = {f"meter.{name}": value for name, value in self.sums.items()}
@@ -118,6 +123,8 @@ class Keeper:
         self._pass_on_notes()
         if due(chores.log_every, before, drawn):
             self._log(drawn)
+        if due(chores.save_every, before, drawn):
+            self.meter.share()
         if not self.writes:
             return
         speed = (drawn - self._first) / max(time.monotonic() - self._started, 1e-9)
@@ -135,6 +142,7 @@ class Keeper:
             TrainingFailed: the last checkpoint could not be written.
         """
         done = self.reals.drawn >= self.run.config.recipe.images
+        self.meter.share()
         if self.writes:
             if self.saved != self.reals.drawn:
                 self._save_or_fail()
