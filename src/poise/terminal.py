@@ -95,6 +95,7 @@ class Terminal(Watcher):
             self.show(samples)
         self.say(f"Done. See {samples}")
         self.say(f"Draw more:   poise sample {run.path} -n 64")
+        self.say(f"Film a walk: poise walk {run.path}")
         self.say(f"Train on:    poise train {run.path} --images {2 * run.config.recipe.images}")
 
     def show(self, path: Path) -> None:
