@@ -5,9 +5,9 @@
     python benchmarks/growth.py when --size 16            # by schedule against by convergence
 
 Networks are those of `poise train --method progressive` on a CPU, or of --maps and --widest.
-Quality is the sliced Wasserstein distance of the average generator's images from held-back reals,
-images of lower levels enlarged to the full size; its time is not counted. What is there already is
-not worked out again, so the driver can be stopped and started. One thread.
+Quality is the sliced Wasserstein distance of the average generator's images from the set's, those
+of lower levels enlarged to the full size; its time is not counted. What is there already is not
+worked out again, so the driver can be stopped and started. One thread.
 """
 
 from __future__ import annotations
