@@ -76,12 +76,13 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     Raises:
         InputError: not a run, no checkpoint, or the files are there already.
     """
+    if asked.stage:
+        _refuse_without_stages(asked.run)
     generator = load(asked.run, device=asked.device, warn=warn)
     n = min(asked.n, LONGEST_ROW) if asked.stage else asked.n
     what = f"n{n}-seed{asked.seed}" + ("-stages.png" if asked.stage else ".png")
     mine = sample_path(Path(asked.run), generator.drawn, what)
     if asked.stage:
-        _refuse_without_stages(asked.run)
         levels = generator.at_every_level(generator.latents(n, seed=asked.seed))
         images = np.concatenate([upsampled(to_uint8(part), generator.size) for part in levels])
     else:

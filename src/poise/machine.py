@@ -119,9 +119,9 @@ def phases_of(config: Config) -> list[tuple[int, int]]:
 def _seconds_per_image(
     config: Config, players: Players, reals: _Dummies, start: int, seconds: float
 ) -> float:
-    for timed in (0.0, seconds):  # at first a warm-up: one step, or one batch of it
+    for lasting in (0.0, seconds):  # at first a warm-up: one step, or one batch of it
         reals.drawn, began = start, time.monotonic()
-        _steps(config, players, reals, began + timed)
+        _steps(config, players, reals, began + lasting)
         took = time.monotonic() - began
         if took > 2 * SECONDS:  # slow enough for the warm-up not to matter
             break

@@ -188,10 +188,11 @@ def _within_memory(config: Config) -> Config:
         return config
     free = SHARE * free_memory(config.device)
     for level, at in enumerate(levels_of(size)):
-        fits = int(free // bytes_per_image(config, level))
+        each = bytes_per_image(config, level)
+        fits = int(free // each)
         if not fits:
             raise OptionError(
-                f"a step on one image of {at} takes {bytes_per_image(config, level) / 1e9:.1f} GB, "
+                f"a step on one image of {at} takes {each / 1e9:.1f} GB, "
                 f"and {free / 1e9:.1f} GB are free for it on {config.device}. Give a --width "
                 "below 1, or a smaller --size."
             )

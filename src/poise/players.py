@@ -73,6 +73,8 @@ class Players:
     def __post_init__(self) -> None:
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self._fitted = 0  # images of the last batch that was asked for
+        modules = (module for _, network in self._networks() for module in network.modules())
+        self._clocked = [m for m in modules if isinstance(m, Clocked)]  # 0.4 ms: not at every step
         self._noise = torch.Generator()  # on the CPU, so that every device sees the same numbers
 
     def seed_noise(self, seed: int, attempt: int, drawn: int) -> None:
@@ -93,10 +95,8 @@ class Players:
 
     def set_clock(self, drawn: int) -> None:
         """Tell networks that change with the clock what time it is."""
-        for _, network in self._networks():
-            for module in network.modules():
-                if isinstance(module, Clocked):
-                    module.set_clock(drawn)
+        for module in self._clocked:
+            module.set_clock(drawn)
 
     def fresh_optimizers(self) -> None:
         """Forget what both optimizers know of past gradients."""

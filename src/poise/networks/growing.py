@@ -150,7 +150,7 @@ class Generator(_Growing):
 
     def bent(self, h: Tensor) -> Tensor:
         """What follows every convolution."""
-        h = leaky_relu(h, 0.2)
+        h = bent(h)
         return pixelnorm(h) if self.of.pixelnorm else h
 
 
