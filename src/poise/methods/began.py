@@ -25,9 +25,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from ..descent import descend
 from ..errors import OptionError
 from ..plateau import Plateau
-from ..players import Losses, Players, Reals, descend, losses
+from ..players import Losses, Players, Reals, losses
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class BEGAN:
 
         mean_x, mean_g = players.mean(torch.stack([loss_x, loss_g]))
         balance = self.gamma * mean_x - mean_g  # above 0: G is ahead, and D must attend to it
-        memory["k"] = (k + self.lambda_k * balance).clamp(0, 1)
+        memory["k"] = (k + self.lambda_k * balance.nan_to_num(0, 0, 0)).clamp(0, 1)
         convergence = mean_x + balance.abs()
         plateau = Plateau("convergence", self.window, self.patience)
         if plateau.stalled(players, convergence, drawn) and players.rate > self.floor:

@@ -19,7 +19,8 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import softplus
 
-from ..players import Losses, Players, Reals, descend, losses
+from ..descent import descend
+from ..players import Losses, Players, Reals, losses
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, softplus
 
+from ..descent import descend
 from ..errors import OptionError
 from ..plateau import Plateau
-from ..players import Losses, Players, Reals, descend, losses
+from ..players import Losses, Players, Reals, losses
 from ..size import Size, Stage, levels_of
 from .wgan_gp import gradient_penalty
 

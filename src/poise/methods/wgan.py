@@ -22,8 +22,9 @@ from typing import ClassVar
 
 import torch
 
+from ..descent import descend
 from ..errors import OptionError
-from ..players import Losses, Players, Reals, descend, losses
+from ..players import Losses, Players, Reals, losses
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..descent import descend
 from ..errors import OptionError
-from ..players import Losses, Players, Reals, descend, losses
+from ..players import Losses, Players, Reals, losses
 
 
 def gradient_penalty(
