@@ -74,12 +74,13 @@ class Chores:
     milestone_every: int = 500_000  # images; a checkpoint at each is kept for good
     measure_every: int | None = None  # images; unset: so that it costs at most 5 % of the time
     measure_images: int | None = None  # images of each kind in a measurement; unset: what that buys
+    measure_by: Literal["swd", "frechet"] | None = None  # tells the best; unset: what time allows
     retries: int = 3  # times that a run which gives way goes back to a good checkpoint
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
             least = LEAST.get(name, 1)
-            if value is not None and value < least:
+            if isinstance(value, int) and value < least:
                 option = name.replace("_", "-")
                 raise OptionError(f"--{option} must be at least {least}, got {value}.")
 

@@ -12,6 +12,10 @@ where in memory a matrix lies.
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,8 +24,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
+from .build import make_players
 from .config import Config
 from .data.prepared import Indices, Prepared
+from .metrics.features import Features, features_of
+from .metrics.frechet import frechet
+from .metrics.lite0 import PACKAGE, Lite0, load_lite0
 from .metrics.ms_ssim import WINDOW, diversity
 from .metrics.sets import Images
 from .metrics.swd import SIDE, sliced_wasserstein
@@ -31,7 +39,14 @@ from .sampling import draw
 from .size import Size
 
 GLANCED = 64  # images of a glance
+SHARE = 0.05  # of the time of training that measuring may take
+LOOKS = 20  # at a run, at least, if that can be had; and at most
+FEWER = (1024, 512, 256, 128, 64)  # images of each kind in a look
+FROM = 256  # images on which features are worth their time: there are 320 of them
+FEATURES_TAKE = 0.005  # seconds an image, at the very least
 VARIETY_AT = 16  # pixels a side, at most: fine noise is no variety
+FEW = 16  # images, to time features with
+AT_ONCE = 16  # images: 64 of 1024x1024 would need more memory than a step of training does
 SCORED = 256  # images, at most, of each kind that the critic scores
 LEAST_SCORED = 16  # held-out images below which nothing can be said of the critic
 
@@ -42,12 +57,14 @@ class Measuring:
     def __init__(self, config: Config, prepared: Prepared) -> None:
         self._seed, self._size = config.seed, config.data.size
         self.n = config.chores.measure_images or GLANCED
-        self.best_by = "swd"
+        self.best_by = config.chores.measure_by or "swd"
         self._trained = self._some(prepared, prepared.training, max(self.n, SCORED))
         self._held_out = self._some(prepared, prepared.held_out, SCORED)
         self._reals = self._trained[: self.n]
+        self.few = self._trained[:FEW]
         self._real_variety = _spread(self._trained[:GLANCED])
         self._similarity: float | None = None  # of the reals; worked out when it is asked for
+        self._features: tuple[Lite0, Features] | None = None  # of the reals, likewise
 
     def _some(self, prepared: Prepared, of: Indices, n: int) -> Images:
         """n images, evenly spread over these."""
@@ -68,6 +85,9 @@ class Measuring:
         if min(self._size) >= WINDOW and len(self._reals) > 3:
             found["similarity"] = diversity(fakes, seed=self._seed).similarity
             found["similarity_reals"] = self._similarity_of_reals()
+        if self.best_by == "frechet":
+            network, reals = self._features_of_reals()
+            found["frechet"] = frechet(reals, features_of(fakes, network)).distance
         found |= self._overfit(players)
         return {name: _rounded(value) for name, value in found.items()}
 
@@ -76,10 +96,16 @@ class Measuring:
             self._similarity = diversity(self._reals, seed=self._seed).similarity
         return self._similarity
 
+    def _features_of_reals(self) -> tuple[Lite0, Features]:
+        if self._features is None:
+            network = load_lite0()
+            self._features = network, features_of(self._reals, network)
+        return self._features
+
     def _drawn(self, players: Players, generator: nn.Module, n: int) -> Images:
         latents = players.space.fixed(n, self._seed).to(players.device)
         training = generator.training
-        images = draw(generator.eval(), latents)
+        images = draw(generator.eval(), latents, AT_ONCE)
         generator.train(training)
         if tuple(images.shape[2:]) != tuple(self._size):  # a run that grows, at a lower level
             images = interpolate(images, size=tuple(self._size), mode="nearest")
@@ -145,6 +171,39 @@ def _spread(images: Images) -> float:
     share = spectrum / spectrum.sum().clamp_min(1e-12)
     ways = torch.exp(-(share * share.clamp_min(1e-12).log()).sum())
     return float((spectrum.sum() / flat.numel()).sqrt() * ways)
+
+
+def planned(config: Config, prepared: Prepared, images_per_second: float) -> Config:
+    """The configuration with the interval, the images and the measure that its time allows.
+
+    What was chosen stays. As many images as leave time for 20 looks, and features if they do.
+    """
+    chores, images = config.chores, config.recipe.images
+    seconds = SHARE * images / images_per_second
+    players = make_players(config)
+    measuring = Measuring(replace(config, chores=replace(chores, measure_by="swd")), prepared)
+    each = _seconds_of(lambda: measuring.look(players)) / measuring.n
+    by = chores.measure_by
+    worth = seconds / LOOKS > FROM * (each + FEATURES_TAKE)
+    if by == "frechet" or (by is None and worth and find_spec(PACKAGE)):
+        network = load_lite0()
+        with_features = each + _seconds_of(lambda: features_of(measuring.few, network)) / FEW
+        fits = seconds / LOOKS > FROM * with_features
+        by, each = ("frechet", with_features) if by or fits else ("swd", each)
+    fitting = [n for n in FEWER if n * each * LOOKS <= seconds]
+    n = chores.measure_images or next(iter(fitting), FEWER[-1])
+    looks = min(LOOKS, max(1, int(seconds / (n * each))))
+    every = chores.measure_every or math.ceil(images / looks)
+    chosen = replace(chores, measure_every=every, measure_images=n, measure_by=by or "swd")
+    return replace(config, chores=chosen)
+
+
+def _seconds_of(work: Callable[[], object]) -> float:
+    """Of the second time: the first one warms up, and works out what is kept."""
+    work()
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def _rounded(value: float) -> float:
