@@ -55,6 +55,7 @@ def test_a_method_imports_only_the_players(file: Path) -> None:
             "descent",
             "players",
             "plateau",
+            "signals",
             "errors",
             "size",
             "methods/wgan_gp",

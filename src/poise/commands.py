@@ -47,6 +47,7 @@ class SampleOptions:
     stage: bool = (
         False  # of a run that grows: a row of up to 16 for each level, of the same latents
     )
+    at: str = "best"  # which checkpoint: best (as measured), last, or a number of images
     device: str = "cpu"  # cpu, cuda, mps: where the generator runs
 
 
@@ -80,7 +81,7 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     """
     if asked.stage:
         _refuse_without_stages(asked.run)
-    generator = load(asked.run, device=asked.device, warn=warn)
+    generator = load(asked.run, device=asked.device, at=asked.at, warn=warn)
     n = min(asked.n, LONGEST_ROW) if asked.stage else asked.n
     what = f"n{n}-seed{asked.seed}" + ("-stages.png" if asked.stage else ".png")
     mine = sample_path(Path(asked.run), generator.drawn, what)

@@ -29,6 +29,7 @@ from ..descent import descend
 from ..errors import OptionError
 from ..plateau import Plateau
 from ..players import Losses, Players, Reals, losses
+from ..signals import Signals
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,16 @@ class BEGAN:
         for name in ("window", "patience"):
             if getattr(self, name) < 1:
                 raise OptionError(f"--{name} must be at least 1, got {getattr(self, name)}.")
+
+    @property
+    def signals(self) -> Signals:
+        """What its numbers tell: M falls; L(G) / L(x) is to be gamma, and k free to move."""
+        advice = {
+            "equilibrium lost": f"A --gamma nearer to 1 than {self.gamma:g}, a --lambda-k that "
+            f"reacts sooner than {self.lambda_k:g}, or a lower --lr.",
+            "collapsing": f"A larger --gamma than {self.gamma:g}: it is the share of variety.",
+        }
+        return Signals("convergence", control="k", held=self.gamma, advice=advice)
 
     def step(self, players: Players, reals: Reals) -> Losses:
         """One update of both players at once, then one of k."""
