@@ -89,7 +89,9 @@ class History:
             if len(found := self.column(name, "measures")) >= LEAST // 2:
                 return name, self.clocks(name, "measures"), found
         name = self.signals.falls
-        return name, self.clocks(name), smoothed(self.column(name), WINDOW)
+        x = smoothed(self.column(name), WINDOW)
+        peak = int(x.argmax())  # it rises while the critic learns to see
+        return name, self.clocks(name)[peak:], x[peak:]
 
 
 def now(x: Row) -> float:
@@ -104,5 +106,6 @@ def first_above(x: Row, clocks: Row, level: float) -> int:
 
 
 def said(history: History, name: str, since: int, evidence: str) -> Verdict:
+    """A verdict, with the advice of the method where it has some of its own."""
     advice = history.signals.advice.get(name, ADVICE[name])
     return Verdict(name, since, evidence, advice)

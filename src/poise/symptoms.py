@@ -128,14 +128,32 @@ def overpowers(history: History) -> Verdict | None:
         since = first_above(x, clocks, WON * won)
         evidence = f"{name} is {now(x):.3f} of at most {won:.3f}: every sample is told"
         return said(history, "critic overpowers", since, evidence)
-    if now(x) < 0 and now(x) < -0.1 * float(np.abs(x).max()):
-        since = first_above(-x, clocks, 0.0)
+    since = first_above(-x, clocks, 0.0)
+    lasting = float((clocks > since).mean()) > LASTING
+    if now(x) < -0.1 * float(np.abs(x).max()) and lasting:
         evidence = f"{name} is {now(x):.3g}, below 0: samples score above images"
         return said(history, "generator overpowers", since, evidence)
     return None
 
 
-WON = 0.97
+WON = 0.97  # of the most there can be
+LASTING = 0.4  # of the history: at first the critic knows nothing yet
+
+
+def worsening(history: History) -> Verdict | None:
+    """Images get worse than they were, and go on to."""
+    name, clocks, x = history.quality
+    place = int(x.argmin())
+    if len(x) - place < LEAST // 2 or now(x) < WORSE * x[place]:
+        return None
+    if trend(x[place:]) < SURE and now(x) < 2 * x[place]:
+        return None
+    since = int(clocks[place])
+    evidence = f"{name} rose from {x[place]:.4g} at image {since:,} to {now(x):.4g}"
+    return said(history, "diverging", since, evidence)
+
+
+WORSE = 1.25  # times the best
 
 
 def oscillating(history: History) -> Verdict | None:
@@ -161,4 +179,5 @@ RULES: tuple[Rule, ...] = (
     overpowers,
     overfits,
     oscillating,
+    worsening,
 )
