@@ -89,7 +89,7 @@ def test_two_far_fakes_with_wide_balls_buy_recall_but_no_coverage() -> None:
     assert coverage(reals, points(collapsed)).recall < 0.1
     collapsed[:2] = [[1000, 0], [-1000, 0]]
     found = coverage(reals, points(collapsed))
-    assert found.recall > 0.95
+    assert found.recall > 0.85
     assert found.coverage < 0.3
 
 
