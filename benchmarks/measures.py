@@ -36,7 +36,7 @@ def shapes(count: int, side: int, first: int = 0) -> Images:
 
 def blurred(images: Images, times: int) -> Images:
     """Averaged with the neighbours on both sides, along both axes, several times."""
-    levels = images.astype(np.float32)
+    levels = images.astype(float)
     for _ in range(times):
         for axis in (1, 2):
             levels = (np.roll(levels, 1, axis) + 2 * levels + np.roll(levels, -1, axis)) / 4
