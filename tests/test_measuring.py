@@ -18,6 +18,7 @@ import poise
 from poise import measuring as measuring_module
 from poise.build import make_players
 from poise.config import Config
+from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
 from poise.errors import OptionError, RunError
@@ -28,7 +29,7 @@ from poise.metrics.swd import sliced_wasserstein
 from poise.pictures import to_uint8
 from poise.run import Run
 
-from .helpers import PrepareOptions, go_on, last_bits, log_of, tiny, trained_run
+from .helpers import go_on, last_bits, log_of, tiny, trained_run
 
 EVERY = {"measure_every": 160, "measure_images": 64}  # images
 
@@ -104,11 +105,11 @@ class ByHeart(nn.Module):
 
     def __init__(self, known: Tensor, noise: float) -> None:
         super().__init__()
-        self.register_buffer("known", known.flatten(1))
-        self.noise = noise
+        self.known, self.noise = nn.Parameter(known.flatten(1)), noise
 
     def forward(self, x: Tensor) -> Tensor:
-        near = torch.cdist(x.flatten(1), self.known).amin(1) < 1e-3
+        exact = "donot_use_mm_for_euclid_dist"
+        near = torch.cdist(x.flatten(1), self.known, compute_mode=exact).amin(1) < 1e-3
         return near.float() + self.noise * x.mean((1, 2, 3))
 
 
@@ -175,7 +176,7 @@ def test_the_checkpoint_with_the_lowest_measure_is_kept_and_is_what_loading_take
     assert poise.load(run.path, at="last").drawn == 640
     assert poise.load(run.path, at=320).drawn == 320
     assert poise.load(run.path, at="416").drawn == 416
-    with pytest.raises(RunError, match="no checkpoint after 100 images. There are: 224, 320, 416"):
+    with pytest.raises(RunError, match=r"after 100 images\. There are: 320, 416, 608, 640"):
         poise.load(run.path, at=100)
     with pytest.raises(OptionError, match="best, last or a number of images, got newest"):
         poise.load(run.path, at="newest")
@@ -189,7 +190,7 @@ def test_the_checkpoint_with_the_lowest_measure_is_kept_and_is_what_loading_take
     ("each", "speed", "n", "looks"),
     [
         (1e-4, 10, 1024, 20),  # 640 images in 64 s: 3.2 s for 20 looks of .1 s
-        (1e-4, 100, 256, 20),
+        (1e-4, 100, 128, 20),
         (1e-4, 1_000, 64, 5),
         (1.0, 1_000, 64, 1),
     ],
@@ -235,12 +236,11 @@ def test_what_measuring_took_stands_in_the_events(shapes: Prepared, tmp_path: Pa
     took = time.monotonic() - began
     lines = (run.path / "events.jsonl").read_text().splitlines()
     (done,) = [line for line in map(json.loads, lines) if line["event"] == "done"]
-    assert 0 < done["measuring_seconds"] < took
+    assert 0 < done["measuring"] < done["seconds"] < took
 
 
 def test_a_new_run_plans_its_measures(shapes: Prepared, tmp_path: Path) -> None:
-    poise.train(
-        shapes.path, network="mlp", images=320, out=tmp_path / "run", threads=1
-    ) if False else None
-    run = Run.create(tmp_path / "run", planned(tiny(shapes), shapes, 1_000.0))
-    assert run.config.chores.measure_every is not None
+    generator = poise.train(shapes.path, images=320, out=tmp_path / "run", threads=1)
+    chores = Run.open(tmp_path / "run").config.chores
+    assert None not in (chores.measure_every, chores.measure_images, chores.measure_by)
+    assert generator.drawn == Run.open(tmp_path / "run").best.drawn()[0]

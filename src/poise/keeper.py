@@ -11,14 +11,14 @@ from torch import Tensor
 
 from .build import make_players
 from .checkpoints import not_finite
-from .errors import RunError, TrainingFailed
+from .errors import RunError
 from .machine import memory_in_use
 from .measuring import Measuring
 from .meter import Meter
 from .observer import Observer
 from .players import Losses, Players, Reals
 from .ranks import most, wait_for_all
-from .recovery import Trouble, attempt_of, begin_attempt, last_good
+from .recovery import Trouble, attempt_of, begin_attempt, given_up, last_good
 from .run import Run
 from .saver import Saver
 from .watcher import Moment, Watcher
@@ -49,6 +49,7 @@ class Keeper:
         self.observer = Observer(run, watcher)
         self._numbers: dict[str, float] = {}
         self._memory = 0  # bytes
+        self._measuring = 0.0  # seconds
 
     @property
     def writes(self) -> bool:
@@ -131,7 +132,8 @@ class Keeper:
                 self.saver.save_or_fail()
             if not self.run.samples_at(self.reals.drawn).exists():
                 self.saver.sample()
-            self.run.event("done" if done else "stopped", self.reals.drawn)
+            took = {"seconds": time.monotonic() - self._started, "measuring": self._measuring}
+            self.run.event("done" if done else "stopped", self.reals.drawn, **took)
         wait_for_all()
         return done
 
@@ -168,14 +170,7 @@ class Keeper:
         if attempt > retries:
             if self.writes:
                 self.run.event("failed", failed, why=trouble.what)
-            again = f" again, after {retries} attempts" if retries else ""
-            saved = self.saver.saved
-            whole = (
-                f"the checkpoint at {saved:,} images is whole" if saved >= 0 else "none is saved"
-            )
-            raise TrainingFailed(
-                f"{trouble.what} after {failed:,} images{again}; {whole}. {trouble.advice}"
-            )
+            raise given_up(trouble, failed, retries, self.saver.saved)
         good = last_good(self.run, trouble.since, attempt, self._fell_back)
         if good:
             self._take(good.drawn, good.tensors)
@@ -224,7 +219,9 @@ class Keeper:
         """Measure, and keep the checkpoint if it is the best so far."""
         self.meter.share()
         if self.writes and self.measuring:
+            began = time.monotonic()
             numbers = self.measuring.look(self.players)
+            self._measuring += time.monotonic() - began
             self.saver.measured(numbers)
             self.observer.measured(drawn, numbers)
             by = self.measuring.best_by

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from .checkpoints import Checkpoint
+from .errors import TrainingFailed
 from .players import Players
 from .run import Run
 
@@ -54,3 +55,11 @@ def begin_attempt(players: Players, attempt: int, failed: int, good: int) -> str
     players.memory[UNTIL] = torch.tensor(2 * failed - good)
     part = f"1/{2**attempt} of the rate"
     return f"{part} up to {2 * failed - good:,} images" if attempt == 1 else f"{part} from now on"
+
+
+def given_up(trouble: Trouble, failed: int, retries: int, saved: int) -> TrainingFailed:
+    """The error that ends a run after enough attempts; `saved` is -1 where nothing was."""
+    again = f" again, after {retries} attempts" if retries else ""
+    whole = f"the checkpoint at {saved:,} images is whole" if saved >= 0 else "none is saved"
+    text = f"{trouble.what} after {failed:,} images{again}; {whole}. {trouble.advice}"
+    return TrainingFailed(text)
