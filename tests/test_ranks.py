@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import multiprocessing
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from poise.data.prepared import Prepared
 from poise.errors import OptionError
 from poise.methods import METHODS
 from poise.players import Players
+from poise.recovery import attempt_of
 from poise.run import Run
 from poise.session import batches_of, reals_of
 from poise.size import Size
@@ -100,6 +103,50 @@ def test_two_ranks_with_half_the_batch_each_take_the_steps_of_one_with_all_of_it
         got = torch.tensor(told[0]["state"][name]).view_as(value).to(value.dtype)
         assert torch.allclose(got, value, rtol=1e-3, atol=2e-5), name
     assert told[0]["means"] == pytest.approx(means, rel=1e-3, abs=1e-4)
+
+
+def trained_by_rank(path: Path, rank: int, of: int, port: int, poisoned: bool) -> None:
+    """`poise train` of one rank, whose critic is spoiled once."""
+    os.environ.update(
+        RANK=str(rank), WORLD_SIZE=str(of), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    train_module: Any = importlib.import_module("poise.training")
+    play = train_module.play
+
+    def spoiling(config: Config, players: Players, reals: Any) -> Iterator[Any]:
+        for before, losses in play(config, players, reals):
+            if poisoned and reals.drawn == 320 and attempt_of(players) == 0:
+                next(players.critic.parameters()).data.view(-1)[0] = float("nan")
+            yield before, losses
+
+    train_module.play = spoiling
+    assert train_module.train(Run.open(path), Watcher())
+
+
+@pytest.mark.parametrize("poisoned", [False, True])
+def test_two_ranks_measure_go_back_and_end_together(
+    poisoned: bool, shapes: Prepared, tmp_path: Path
+) -> None:
+    config = tiny(shapes)
+    chores = dataclasses.replace(config.chores, measure_every=160, measure_images=64)
+    run = Run.create(tmp_path / "run", dataclasses.replace(config, chores=chores))
+    port, fork = free_port(), multiprocessing.get_context("fork")
+    both = [
+        fork.Process(target=trained_by_rank, args=(run.path, rank, 2, port, poisoned))
+        for rank in range(2)
+    ]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+        assert process.exitcode == 0
+    lines = (run.path / "events.jsonl").read_text().splitlines()
+    told = [json.loads(line) for line in lines]
+    backs = [event["to"] for event in told if event["event"] == "went back"]
+    assert backs == ([224] if poisoned else [])
+    assert [event["event"] for event in told].count("done") == 1
+    assert run.checkpoints.drawn()[-1] == 640
+    assert [line["drawn"] for line in run.measures()] == [160, 320, 480, 640]
 
 
 def test_the_shares_of_all_ranks_make_one_global_draw() -> None:

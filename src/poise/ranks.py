@@ -18,7 +18,8 @@ import torch.distributed as dist
 
 from .errors import PoiseError
 
-TIMEOUT = timedelta(seconds=60)  # the default of 30 minutes hides a dead rank for as long
+# The default of 30 minutes hides a dead rank for as long; the others wait while one measures.
+TIMEOUT = timedelta(minutes=5)
 PATIENCE = timedelta(days=1)  # while the first rank prepares the images
 
 
