@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from .errors import PoiseError, unknown
 
-COMMANDS = ("prepare", "sample", "train", "walk")
+COMMANDS = ("evaluate", "prepare", "sample", "train", "walk")
 HELP = """usage: poise COMMAND ...
 
 Trains GANs that keep their balance. Point it at images, get a generator.
@@ -19,6 +19,7 @@ Trains GANs that keep their balance. Point it at images, get a generator.
   poise train runs/photos-wgan-gp-1    go on with a run, exactly where it stopped
   poise sample runs/photos-wgan-gp-1   draw images from what was trained
   poise walk runs/photos-wgan-gp-1     film a walk from image to image
+  poise evaluate runs/photos-wgan-gp-1 measure them beside the real ones
   poise prepare photos/                check and cache images; `train` does it by itself
 
 Images are a folder, a zip, .npy, .npz, or built in: shapes, faces, digits, stacked-digits, fashion.

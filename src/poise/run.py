@@ -4,6 +4,7 @@
     log.jsonl         numbers by images drawn: a function of the configuration and the images alone
     events.jsonl      what happened, with the time of day: started, saved, fell back, stopped
     samples/          what the average generator draws from the same latents, by images drawn
+    evaluations/      what `poise evaluate` found, by images drawn
     checkpoints/      see checkpoints.py
     lock              held while somebody trains
 
@@ -73,10 +74,8 @@ class Run:
             RunError: the path is there and is not an empty directory.
         """
         try:
-            if path.is_symlink() or path.exists():
-                free = path.is_dir() and not any(path.iterdir())
-            else:
-                free = True
+            there = path.is_symlink() or path.exists()
+            free = not there or (path.is_dir() and not any(path.iterdir()))
         except OSError as error:
             raise RunError(
                 f"{path} cannot be used ({error.strerror}). Give another --out."
@@ -178,9 +177,8 @@ class Run:
     def event(self, what: str, drawn: int, **facts: Any) -> None:
         """Append what happened, with the time of day; lost if the disk is full."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        line = {"time": now, "event": what, "drawn": drawn} | facts
         try:
-            append(self.path / EVENTS, as_line(line))
+            append(self.path / EVENTS, as_line({"time": now, "event": what, "drawn": drawn} | facts))
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
@@ -208,10 +206,9 @@ class Run:
 
     def save_samples(self, drawn: int, png: bytes) -> Path:
         """Write a picture of samples made after `drawn` images."""
-        path = self.samples_at(drawn)
-        path.parent.mkdir(exist_ok=True)
-        write_atomically(path, png)
-        return path
+        (self.path / "samples").mkdir(exist_ok=True)
+        write_atomically(self.samples_at(drawn), png)
+        return self.samples_at(drawn)
 
     def sync_log(self) -> None:
         """Wait until the log is on the disk: a checkpoint must not be newer than its log."""
@@ -232,6 +229,11 @@ def is_run(path: Path) -> bool:
 def sample_path(run: Path, drawn: int, name: str) -> Path:
     """Where a picture or video goes when nobody says; `name` holds all else that decides it."""
     return run / "samples" / f"{drawn:09d}-{name}"
+
+
+def evaluation_path(run: Path, drawn: int, name: str) -> Path:
+    """Where what was measured goes when nobody says; `name` holds all else that decides it."""
+    return run / "evaluations" / f"{drawn:09d}-{name}.json"
 
 
 def next_name(parent: Path, stem: str) -> Path:
