@@ -402,6 +402,10 @@ SOURCE = Path(str(package.__file__)).parent
 BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 BANNED_CALLS = {"torch.load", "torch.save", "torch.jit.load", "eval", "exec", "compile"}
 EXTRACTS = {"extractall", "extract"}  # from an archive, to wherever it says
+# The one call that opens a pickle, in the one file that may: of bytes whose sha256 stands in our
+# code (tests/metrics/test_weights.py), and tensors only.
+WEIGHTS = Path("metrics", "weights.py")
+ALLOWED = "torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)"
 
 
 def crimes(tree: ast.AST) -> list[str]:
@@ -432,7 +436,11 @@ def crimes(tree: ast.AST) -> list[str]:
 
 @pytest.mark.parametrize("file", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.name))
 def test_no_file_unpickles_or_evaluates_anything(file: Path) -> None:
-    assert crimes(ast.parse(file.read_text(encoding="utf-8"))) == []
+    source = ast.unparse(ast.parse(file.read_text(encoding="utf-8")))
+    if file == SOURCE / WEIGHTS:
+        assert source.count(ALLOWED) == 1
+        source = source.replace(ALLOWED, "None")
+    assert crimes(ast.parse(source)) == []
 
 
 @pytest.mark.parametrize(
