@@ -13,7 +13,7 @@ from tyro.conf import Positional, arg
 from .errors import DataError, OptionError
 from .files import refuse_taken, write_asked
 from .generator import Generator
-from .measuring import NAMES, Name, Settings, measures_for, scores_of
+from .measuring import NAMES, WITHOUT_FEATURES, Bench, Name, measures_for, scores_of
 from .options import parsed
 from .run import evaluation_path
 from .scores import VERSION, Subject, in_words
@@ -57,6 +57,11 @@ class EvaluateOptions:
         if not self.measures:
             raise OptionError(f"--measures needs at least one of {', '.join(NAMES)}.")
         parse_size(self.size or "32")
+
+    @property
+    def chosen(self) -> tuple[Name, ...]:
+        """The measures in their order."""
+        return tuple(name for name in NAMES if name in self.measures)
 
 
 def parse_evaluate(argv: Sequence[str]) -> EvaluateOptions:
@@ -132,8 +137,8 @@ def _report(
 ) -> dict[str, Any]:
     n = len(subjects[0].images)
     one, other = reals.halves(n)
-    settings = Settings(asked.measures, asked.seed, asked.batch)
-    measures, notes = measures_for(reals, one, settings, watcher)
+    bench = Bench(reals, one, other, asked.seed, asked.batch, watcher)
+    measures, notes = measures_for(bench, asked.chosen)
     rows = []
     for i, images in enumerate([other, *(subject.images for subject in subjects)]):
         watcher.measured("measuring", i, len(subjects) + 1)
@@ -174,8 +179,10 @@ def _files(
     name = f"n{report['images']}-seed{asked.seed}"
     if asked.reals:
         name += f"-reals-{reals.prepared.fingerprint[:8]}"
-    if tuple(report["measures"]) != NAMES:
-        name += "-" + "-".join(report["measures"])
+    if asked.chosen != NAMES:
+        name += "-" + "-".join(asked.chosen)
+    if any(note.startswith(WITHOUT_FEATURES) for note in report["notes"]):
+        name += "-without-features"
     return [
         (evaluation_path(s.run, s.drawn or 0, name), report | {"subjects": [part]})
         for s, part in zip(subjects, report["subjects"], strict=True)

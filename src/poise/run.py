@@ -162,7 +162,7 @@ class Run:
         self.checkpoints.sweep()
         for path in (self.path / CONFIG, self.path / LOG, self.path / EVENTS):
             part_of(path).unlink(missing_ok=True)
-        for path in (self.path / "samples").glob("[0-9]" * 9 + "*.part"):
+        for path in self.path.glob("[es]*/" + "[0-9]" * 9 + "*.part"):  # evaluations and samples
             path.unlink()
 
     def log(self, drawn: int, numbers: Mapping[str, float]) -> None:
@@ -184,10 +184,7 @@ class Run:
                 raise
 
     def rewind_log(self, drawn: int) -> None:
-        """Cut off half a line at the end, and whatever was logged after `drawn` images.
-
-        The steps after a checkpoint are played again and log the same numbers again.
-        """
+        """Cut off half a line at the end, and what comes after `drawn` images: it comes again."""
         mend(self.path / LOG, lambda line: line.get("drawn", 0) <= drawn)
         mend(self.path / EVENTS)
 

@@ -48,6 +48,7 @@ COLUMNS = {
     "modes": Column("modes", 0),
     "kl": Column("KL", 3),
     "ms_ssim": Column("MS-SSIM", 4),
+    "copies": Column("copies", 3),
     "nearest": Column("nearest", 3),
 }
 GROUPS = (
@@ -57,7 +58,10 @@ GROUPS = (
         "Is all of their variety there? Higher is better, but for KL and MS-SSIM: lower.",
         ("recall", "coverage", "modes", "kl", "ms_ssim"),
     ),
-    Group("Are they copies of what it was trained on?", ("nearest",)),
+    Group(
+        "Are they copies of training images? Not if copies is about .01 and nearest about 1.",
+        ("copies", "nearest"),
+    ),
 )
 
 
