@@ -131,7 +131,14 @@ def to_rgb(images: Images) -> Tensor:
     return levels.expand(-1, 3, -1, -1)
 
 
-def check_features(reals: Features, fakes: Features, *, least: int, why: str = "") -> None:
+def check_features(
+    reals: Features,
+    fakes: Features,
+    *,
+    least: int,
+    why: str = "",
+    names: tuple[str, str] = ("reals", "fakes"),
+) -> None:
     """Both must be of one network, resize and width, and of at least `least` images each.
 
     Raises:
@@ -140,10 +147,10 @@ def check_features(reals: Features, fakes: Features, *, least: int, why: str = "
     kinds = [f"{named(each)}, {each.d} numbers" for each in (reals, fakes)]
     if kinds[0] != kinds[1]:
         raise DataError(
-            "reals and fakes must be features of one network and resize, got "
+            f"{names[0]} and {names[1]} must be features of one network and resize, got "
             f"{kinds[0]} and {kinds[1]}. Compute both with the same network."
         )
-    for what, each in (("reals", reals), ("fakes", fakes)):
+    for what, each in zip(names, (reals, fakes), strict=True):
         if each.n < least:
             reason = f" {why}" if why else ""
             raise DataError(
