@@ -42,7 +42,7 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         if not self.subjects:
-            raise OptionError("nothing to evaluate. Give a run: poise evaluate runs/photos-wgan-gp-1")
+            raise OptionError("nothing to evaluate. Give a run: poise evaluate runs/photos-1")
         twice = [name for name in self.subjects if self.subjects.count(name) > 1]
         if twice:
             raise OptionError(f"{twice[0]} is given twice. Give each run once.")

@@ -15,7 +15,7 @@ import numpy as np
 from .data.labelled import KNOWN, known_modes
 from .errors import DataError, OptionError
 from .metrics.coverage import coverage
-from .metrics.features import Features, FeatureNetwork
+from .metrics.features import FeatureNetwork, Features
 from .metrics.frechet import frechet
 from .metrics.kernel import kernel_distance
 from .metrics.lite0 import load_lite0

@@ -176,9 +176,9 @@ class Run:
 
     def event(self, what: str, drawn: int, **facts: Any) -> None:
         """Append what happened, with the time of day; lost if the disk is full."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            append(self.path / EVENTS, as_line({"time": now, "event": what, "drawn": drawn} | facts))
+            append(self.path / EVENTS, as_line({"time": at, "event": what, "drawn": drawn} | facts))
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise

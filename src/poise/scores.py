@@ -1,6 +1,7 @@
 """What `poise evaluate` found: one value that goes into JSON as it is, and from there into words.
 
-    report = {"version", "poise", "images", "seed", "reals", "measures", "subjects", "floor", "notes"}
+    report = {"version", "poise", "images", "seed", "reals", "measures", "subjects", "floor",
+              "notes"}
 
 `subjects` and `floor` hold scores: {"swd": {"value": 8.1}, "ms_ssim": {"value": null, "why": ...}}.
 What is printed is made from this and nothing else.
@@ -103,9 +104,18 @@ def in_words(report: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     for group in GROUPS:
         keys = [key for key in group.keys if key in measured]
         if keys:
-            yield group.question, _aligned([["", *(COLUMNS[key].head for key in keys)], *(
-                [row["name"], *(cell(key, row["scores"].get(key)) for key in keys)] for row in rows
-            )])
+            yield (
+                group.question,
+                _aligned(
+                    [
+                        ["", *(COLUMNS[key].head for key in keys)],
+                        *(
+                            [row["name"], *(cell(key, row["scores"].get(key)) for key in keys)]
+                            for row in rows
+                        ),
+                    ]
+                ),
+            )
     sentences = [*_made_by(report), *_gaps(rows), *report["notes"]]
     yield "What was measured", [line for text in sentences for line in _wrapped(text)]
 
@@ -114,13 +124,13 @@ def cell(key: str, found: Mapping[str, Any] | None) -> str:
     """One number as it is printed; a dash where there is none."""
     if found is None or found["value"] is None:
         return "-"
-    column = COLUMNS[key]
-    text = f"{found['value'] * column.times:,.{column.digits}f}"
+    value, error = (found.get(part, 0) * COLUMNS[key].times for part in ("value", "error"))
+    whole = len(f"{abs(value):.0f}") - 1  # figures before the point, but one
+    digits = max(0, COLUMNS[key].digits - whole)
+    text = f"{value:,.{digits}f}"
     if "of" in found:
         text += f" of {found['of']:,}"
-    if "error" in found:
-        text += f" +- {found['error'] * column.times:.{column.digits}f}"
-    return text
+    return f"{text} +- {error:,.{digits}f}" if "error" in found else text
 
 
 def _made_by(report: Mapping[str, Any]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Features of real images: worked out once and kept beside the prepared set.
 
-    photos-32x32-1a2b3c4d.poise
-    photos-32x32-1a2b3c4d.poise.features-32x32-training.npz     by lot; more are added when needed
-    photos-32x32-1a2b3c4d.poise.features-32x32-held-out.npz
+photos-32x32-1a2b3c4d.poise
+photos-32x32-1a2b3c4d.poise.features-32x32-training.npz     by lot; more are added when needed
+photos-32x32-1a2b3c4d.poise.features-32x32-held-out.npz
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from .data.prepared import Indices
 from .data.some import by_lot
 from .errors import DataError
-from .metrics.features import Features, FeatureNetwork, features_of, load_features, save_features
+from .metrics.features import FeatureNetwork, Features, features_of, load_features, save_features
 from .metrics.sets import Images
 from .subjects import RealSet
 from .watcher import Watcher

@@ -136,8 +136,8 @@ class Terminal(Watcher):
                 self._task = self._live.add_task(what, text="")
                 self._live.start()
             count = f"{done:,}/{of:,}"
-            words = {"description": what, "text": f"{count} {text}"}
-            self._live.update(self._task, completed=done, total=of, **words)
+            self._live.update(self._task, description=what, completed=done, total=of)
+            self._live.update(self._task, text=f"{count} {text}")
         elif force or time.monotonic() - self._spoke > PLAIN_EVERY:
             self._spoke = time.monotonic()
             _print(self.out, f"{what} {done:,}/{of:,} {text}".rstrip())

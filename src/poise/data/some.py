@@ -48,7 +48,9 @@ def some_images(given: str, view: View, most: int) -> Some:
             )
         order = by_lot(np.arange(len(prepared)))[:most]
         return Some(prepared.gather(order, view.size), 0, [])
-    taken, refitted, skipped = [], 0, []
+    taken: list[Pixels] = []
+    skipped: list[str] = []
+    refitted = 0
     with unpacked(find_source(given, max(view.size))) as source, silence():
         for name in _names(source, skipped):
             if len(taken) == most:

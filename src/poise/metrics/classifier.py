@@ -70,7 +70,7 @@ class Classifier:
         parts = [images[k : k + AT_ONCE] for k in range(0, len(images), AT_ONCE)]
         with torch.no_grad():
             scores = torch.cat([self.network(to_levels(part, torch.float32)) for part in parts])
-        factors = torch.split(scores.double(), self.kinds, dim=1)
+        factors = torch.split(scores.double(), list(self.kinds), dim=1)
         return [factor.softmax(dim=1).numpy() for factor in factors]
 
 
@@ -167,11 +167,11 @@ def _learn(  # noqa: PLR0913 - the parts of `fit`
             optimizer.param_groups[0]["lr"] = RATE * (1 + math.cos(math.pi * done / steps)) / 2
             chosen = part.numpy()
             x = _moved(to_levels(images[chosen], torch.float32), plan.shift, noise)
-            scores = torch.split(network(x), kinds, dim=1)
+            scores = torch.split(network(x), list(kinds), dim=1)
             wanted = torch.from_numpy(labels[chosen])
             loss = torch.stack([cross_entropy(s, wanted[:, f]) for f, s in enumerate(scores)]).sum()
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             done += 1
             told(done, steps)

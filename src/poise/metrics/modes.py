@@ -81,9 +81,7 @@ def mode_numbers(labels: Sequence[NDArray[np.int64]], kinds: Sequence[int]) -> N
     return numbers
 
 
-def kl_divergence(
-    counts: NDArray[np.int64], truth: NDArray[np.float64] | None = None
-) -> float:
+def kl_divergence(counts: NDArray[np.int64], truth: NDArray[np.float64] | None = None) -> float:
     """KL of the shares that `counts` [m] are to the true ones, nats; 0 iff they are equal.
 
     Raises:
@@ -111,9 +109,10 @@ def _check(probabilities: Sequence[Probabilities]) -> None:
             f"each factor needs probabilities [n, classes] of the same n images, got {shapes}."
         )
     for each in probabilities:
-        if not (np.isfinite(each).all() and (each >= 0).all()) or (
-            np.abs(each.sum(axis=1) - 1) > 1e-3
-        ).any():
+        if (
+            not (np.isfinite(each).all() and (each >= 0).all())
+            or (np.abs(each.sum(axis=1) - 1) > 1e-3).any()
+        ):
             raise DataError(
                 "rows must be probabilities that add up to 1, got others. Apply a softmax first."
             )
