@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from .data.labelled import KNOWN, known_modes
+from .data.prepared import Indices
+from .data.some import by_lot
 from .errors import DataError, OptionError
 from .metrics.coverage import coverage
 from .metrics.features import FeatureNetwork, Features
@@ -20,7 +22,7 @@ from .metrics.frechet import frechet
 from .metrics.kernel import kernel_distance
 from .metrics.lite0 import load_lite0
 from .metrics.ms_ssim import diversity
-from .metrics.nearest import memorised
+from .metrics.nearest import Memorised, memorised
 from .metrics.sets import Images
 from .metrics.swd import sliced_wasserstein
 from .naming import classifier_for, modes_of
@@ -174,7 +176,9 @@ def _of_features(bench: Bench, asked: list[str]) -> list[Measure]:
     n, most = len(bench.one), len(bench.one) + (SEARCHED if "nearest" in asked else 0)
     trained = training_features(bench.reals, max(2 * n, most), network, bench.watcher)
     one, other = trained.take(slice(0, n)), trained.take(slice(n, 2 * n))
-    searched = trained.take(np.r_[0:n, 2 * n : trained.n])  # without those of the floor
+    places = np.r_[0:n, 2 * n : trained.n]  # without those of the floor
+    searched = trained.take(places)
+    numbers = by_lot(bench.reals.prepared.training)[places]
     held_out = held_out_features(bench.reals, network, bench.watcher) if "nearest" in asked else one
 
     def of(images: Images) -> Scores:
@@ -182,7 +186,10 @@ def _of_features(bench: Bench, asked: list[str]) -> list[Measure]:
         scores: Scores = {}
         for name in asked:
             try:
-                scores |= _score_features(name, one, fakes, searched, held_out)
+                if name == "nearest":
+                    scores |= _score_copies(memorised(searched, held_out, fakes), numbers)
+                else:
+                    scores |= _score_features(name, one, fakes)
             except DataError as error:
                 scores |= {key: undefined(str(error)) for key in OF_FEATURES[name]}
         return scores
@@ -200,19 +207,22 @@ def _seen(bench: Bench, images: Images, network: FeatureNetwork) -> Features:
     return seen(images, network, lambda done, of: told("looking at images", done, of))
 
 
-def _score_features(
-    name: str, one: Features, fakes: Features, searched: Features, held_out: Features
-) -> Scores:
+def _score_features(name: str, one: Features, fakes: Features) -> Scores:
     if name == "frechet":
         return {"frechet": score(frechet(one, fakes).distance)}
     if name == "kid":
         kernel = kernel_distance(one, fakes)
         return {"kid": score(kernel.distance, error=kernel.error)}
-    if name == "coverage":
-        shares = coverage(one, fakes)
-        return {key: score(getattr(shares, key)) for key in OF_FEATURES["coverage"]}
-    found = memorised(searched, held_out, fakes)
-    closest = [pair._asdict() for pair in found.closest(5)]
+    shares = coverage(one, fakes)
+    return {key: score(getattr(shares, key)) for key in OF_FEATURES[name]}
+
+
+def _score_copies(found: Memorised, numbers: Indices) -> Scores:
+    """With the closest pairs: which image of this evaluation, and its number in the set."""
+    closest = [
+        {"image": pair.fake, "training": int(numbers[pair.trained]), "distance": pair.distance}
+        for pair in found.closest(5)
+    ]
     return {
         "copies": score(found.share, error=found.error, closest=closest),
         "nearest": score(found.ratio),

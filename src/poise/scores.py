@@ -13,10 +13,12 @@ import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 VERSION = 1  # of the report; raised when a reader of the old one would misread it
 WIDTH = 96  # characters of a line of words
+LONGEST_NAME = 32  # characters, before paths are shortened
 FLOOR = "real images (the floor)"
 
 Scores = dict[str, dict[str, Any]]  # by column: value, or null and why; error, if there is one
@@ -26,8 +28,7 @@ class Column(NamedTuple):
     """One number, as it is printed."""
 
     head: str
-    digits: int  # behind the point
-    times: float = 1.0  # what is printed is so many times the value
+    digits: int  # behind the point; fewer for larger numbers
 
 
 class Group(NamedTuple):
@@ -40,7 +41,7 @@ class Group(NamedTuple):
 COLUMNS = {
     "swd": Column("SWD x1e3", 2),
     "frechet": Column("Frechet", 2),
-    "kid": Column("KID x1e3", 2, 1e3),
+    "kid": Column("KID", 3),
     "precision": Column("precision", 3),
     "density": Column("density", 3),
     "recognised": Column("recognised", 3),
@@ -101,30 +102,31 @@ def in_words(report: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """The report as paragraphs: a heading and its lines; first the tables, then what they mean."""
     rows = [*report["subjects"], {"name": FLOOR, "scores": report["floor"]}]
     measured = {key for row in rows for key in row["scores"]}
+    names = shortened([row["name"] for row in rows])
     for group in GROUPS:
         keys = [key for key in group.keys if key in measured]
+        table = [["", *(COLUMNS[key].head for key in keys)]]
+        for name, row in zip(names, rows, strict=True):
+            table.append([name, *(cell(key, row["scores"].get(key)) for key in keys)])
         if keys:
-            yield (
-                group.question,
-                _aligned(
-                    [
-                        ["", *(COLUMNS[key].head for key in keys)],
-                        *(
-                            [row["name"], *(cell(key, row["scores"].get(key)) for key in keys)]
-                            for row in rows
-                        ),
-                    ]
-                ),
-            )
+            yield group.question, _aligned(table)
     sentences = [*_made_by(report), *_gaps(rows), *report["notes"]]
     yield "What was measured", [line for text in sentences for line in _wrapped(text)]
+
+
+def shortened(names: Sequence[str]) -> list[str]:
+    """Names that leave room for numbers: of long paths the last part, where no two are alike."""
+    if max(map(len, names)) <= LONGEST_NAME:
+        return list(names)
+    last = [PurePath(name).name or name for name in names]
+    return last if len(set(last)) == len(last) else list(names)
 
 
 def cell(key: str, found: Mapping[str, Any] | None) -> str:
     """One number as it is printed; a dash where there is none."""
     if found is None or found["value"] is None:
         return "-"
-    value, error = (found.get(part, 0) * COLUMNS[key].times for part in ("value", "error"))
+    value, error = found["value"], found.get("error", 0)
     whole = len(f"{abs(value):.0f}") - 1  # figures before the point, but one
     digits = max(0, COLUMNS[key].digits - whole)
     text = f"{value:,.{digits}f}"

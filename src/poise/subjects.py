@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from .data.decode import View
+from .data.finding import find_source
 from .data.labelled import view_of
 from .data.options import PrepareOptions
 from .data.prepare import prepare
@@ -112,6 +113,7 @@ def _of_the_runs(
     names: Sequence[str], loaded: dict[str, Generator], size: Size | None, watcher: Watcher
 ) -> RealSet:
     if not loaded:
+        find_source(names[0], min(size or (32,))).close()  # or a slip of the pen would not be told
         raise OptionError(
             f"{names[0]} is no run, so nothing says what it should look like. Give the real images "
             "as well: --reals photos/"
