@@ -15,22 +15,13 @@ from poise.metrics.sets import Images
 from poise.metrics.swd import clean_floor, distance, draw_look, level_sizes, sliced_wasserstein
 from poise.size import Size
 
-from .varied import noise, noisy, shapes
+from .varied import blurred, noise, noisy, shapes
 
 Floats = NDArray[np.float64]
 
 
 def rising(numbers: list[float]) -> bool:
     return all(a < b for a, b in pairwise(numbers))
-
-
-def blurred(images: Images, times: int) -> Images:
-    """Averaged with the neighbours on both sides, along both axes, several times."""
-    levels = images.astype(float)
-    for _ in range(times):
-        for axis in (1, 2):
-            levels = (np.roll(levels, 1, axis) + 2 * levels + np.roll(levels, -1, axis)) / 4
-    return levels.round().astype(np.uint8)
 
 
 # A closed form

@@ -27,3 +27,12 @@ def noisy(images: Images, spread: float) -> Images:
     """With noise of this standard deviation, in levels, on every pixel."""
     dirt = np.random.default_rng(1).normal(0, spread, images.shape)
     return (images + dirt).round().clip(0, 255).astype(np.uint8)
+
+
+def blurred(images: Images, times: int) -> Images:
+    """Averaged with the neighbours on both sides, along both axes, several times."""
+    levels = images.astype(float)
+    for _ in range(times):
+        for axis in (1, 2):
+            levels = (np.roll(levels, 1, axis) + 2 * levels + np.roll(levels, -1, axis)) / 4
+    return levels.round().astype(np.uint8)

@@ -48,12 +48,12 @@ class KernelDistance(Compared):
 
     @property
     def brief(self) -> str:
-        """The number and its error, times 1000."""
-        return f"{1e3 * self.distance:.4f} +- {1e3 * self.error:.4f}"
+        """The number and its error."""
+        return f"{self.distance:.4g} +- {self.error:.2g}"
 
     def __str__(self) -> str:
         title = "KID" if self.published else f"Kernel distance, {self.network.partition(',')[0]},"
-        return f"{title} x1e3 {self.brief} ({self.basis})"
+        return f"{title} {self.brief} ({self.basis})"
 
 
 class Sums(NamedTuple):
