@@ -20,7 +20,6 @@ from poise.data.prepare import prepare
 from poise.data.shapes import draw_shape
 from poise.evaluate import parse_evaluate
 from poise.metrics import lite0
-from poise.metrics.classifier import Plan
 from poise.metrics.sets import Images
 from poise.run import Run
 from poise.scores import COLUMNS, FLOOR, GROUPS, cell, in_words, score, shortened
@@ -38,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     shapes = prepare("shapes", place / "shapes.poise", options, workers=1)
     with pytest.MonkeyPatch.context() as quick:
         quick.setattr(labelled, "DRAWN", 1_000)
-        quick.setattr(naming, "_LONG", Plan(epochs=4, shift=0))
+        quick.setattr(naming, "SHOWN_SMALL", 4_000)
         yield trained_run(place / "run", tiny(shapes))
 
 

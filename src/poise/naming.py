@@ -23,8 +23,8 @@ from .metrics.sets import Images
 from .watcher import Watcher
 
 FORMAT = 1  # of the file; another one is not read but fitted anew
-SMALL = 20  # pixels; sides up to it are learnt from fewer numbers, so more often
-_MOVED, _STILL, _LONG = Plan(), Plan(epochs=6, shift=0), Plan(epochs=16, shift=0)
+SMALL = 20  # pixels of the shorter side
+SHOWN, SHOWN_SMALL = 120_000, 320_000  # images to learn from over all epochs; small ones need more
 
 
 def modes_of(images: Images, known: Known, classifier: Classifier) -> Modes:
@@ -47,7 +47,8 @@ def classifier_for(known: Known, view: View, folder: Path, watcher: Watcher) -> 
     if kept:
         return kept
     images, labels = labelled(known, view)
-    plan = _MOVED if known.moves else _LONG if min(view.size) <= SMALL else _STILL
+    shown = SHOWN_SMALL if min(view.size) <= SMALL else SHOWN
+    plan = Plan(max(1, round(shown / len(images))), shift=2 if known.moves else 0)
     made = fit(images, labels, known.kinds, plan, _told(watcher))
     try:
         write_atomically(path, _file(made))
