@@ -13,7 +13,7 @@ from tyro.conf import Positional, arg
 from .errors import DataError, OptionError
 from .files import refuse_taken, write_asked
 from .generator import Generator
-from .measuring import NAMES, WITHOUT_FEATURES, Bench, Name, measures_for, scores_of
+from .judging import NAMES, WITHOUT_FEATURES, Bench, Name, measures_for, scores_of
 from .options import parsed
 from .run import evaluation_path
 from .scores import VERSION, Subject, in_words
