@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from poise.build import make_players
 from poise.config import Chores, Config, Images, Recipe
 from poise.data.options import PrepareOptions
-from poise.keeper import Meter
+from poise.meter import Meter
 from poise.methods import BEGAN, GAN, METHODS, WGAN, WGANGP, Progressive
 from poise.networks import (
     DCGAN,

@@ -26,8 +26,10 @@ from torch import Tensor
 from poise.checkpoints import Checkpoints
 from poise.config import Config
 from poise.data.prepared import Prepared
+from poise.errors import TrainingFailed
 from poise.methods import WGANGP
 from poise.players import Losses, Players, Reals
+from poise.recovery import attempt_of
 from poise.run import Run
 
 from .helpers import (
@@ -323,8 +325,12 @@ def poison(place: str, value: float, players: Players, losses: Losses) -> None:
     if place == "loss":
         losses["distance"] = torch.tensor(value)
     elif place == "gradient":
-        spoilt = torch.full_like(weight, value)
-        weight.register_hook(lambda gradient: spoilt)  # type: ignore[no-untyped-call]
+
+        def spoil(gradient: Tensor) -> Tensor:
+            hook.remove()
+            return torch.full_like(gradient, value)
+
+        hook = weight.register_hook(spoil)  # type: ignore[no-untyped-call]
     elif place == "weight":
         weight.data.view(-1)[3] = value
     elif place == "average":
@@ -335,50 +341,133 @@ def poison(place: str, value: float, players: Players, losses: Losses) -> None:
 
 
 def playing_and_spoiling(
-    at: int, spoil: Callable[[Players, Losses], None]
+    at: int, spoil: Callable[[Players, Losses], None], attempts: int = 1
 ) -> Callable[[Config, Players, Reals], Iterator[tuple[int, Losses]]]:
-    """The loop's `play`, with something spoiled after so many images."""
+    """The loop's `play`, with something spoiled after so many images in the first attempts."""
     play: Any = train_module.play
 
     def poisoned(config: Config, players: Players, reals: Reals) -> Iterator[tuple[int, Losses]]:
         for before, losses in play(config, players, reals):
-            if reals.drawn == at:
+            if reals.drawn == at and attempt_of(players) < attempts:
                 spoil(players, losses)
             yield before, losses
 
     return poisoned
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-@pytest.mark.parametrize("place", ["loss", "gradient", "weight", "average", "optimizer"])
-def test_a_number_that_is_not_finite_is_found_by_the_next_log_line_and_never_saved(
+def assert_all_is_finite(run: Run) -> None:
+    """In the log and in every checkpoint."""
+    assert all(math.isfinite(number) for line in run.history() for number in line.values())
+    for file in run.path.rglob("*.safetensors"):
+        saved = load_file(file)
+        assert all(torch.isfinite(value).all() for value in saved.values()), file
+    assert leftovers(run) == []
+
+
+def poisoned_moments(place: str, value: float) -> list[int]:
+    """Images after which the poison is given: three steps of all 20, by chance."""
+    steps = random.Random(f"{place} {value}").sample(range(15), 3)
+    return [32 * (step + 1) for step in steps]
+
+
+BAD = pytest.mark.parametrize("value", [math.nan, math.inf])
+
+
+@BAD
+@pytest.mark.parametrize("place", ["weight", "average", "optimizer"])
+def test_a_state_that_is_not_finite_is_found_by_the_next_line_and_training_goes_back_once(
+    place: str, value: float, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at in poisoned_moments(place, value):
+        spoil = functools.partial(poison, place, value)
+        monkeypatch.setattr(train_module, "play", playing_and_spoiling(at, spoil))
+        told = Told()
+        run = trained_run(tmp_path / f"{place} {at}", trained.config, told)
+        monkeypatch.undo()
+        (back,) = [event for event in events(run) if event["event"] == "went back"]
+        assert at <= back["drawn"] <= at + 100, "found too late"
+        assert back["to"] == max([c for c in (0, 224, 416) if c < back["drawn"]])
+        assert "not finite" in told.warned[0]
+        assert "attempt 1 of 3, with other noise and 1/2 of the rate" in told.warned[0]
+        assert_all_is_finite(run)
+        assert run.history()[-1]["drawn"] == 608
+        assert int(run.checkpoints.load(640).tensors["memory.attempt"]) == 1
+
+
+@BAD
+def test_one_bad_gradient_is_skipped_and_counted(
+    value: float, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at in poisoned_moments("gradient", value):
+        spoil = functools.partial(poison, "gradient", value)
+        monkeypatch.setattr(train_module, "play", playing_and_spoiling(at, spoil))
+        run = trained_run(tmp_path / f"gradient {at}", trained.config)
+        monkeypatch.undo()
+        skipped = {line["drawn"]: line["skipped"] for line in run.history() if line["skipped"]}
+        ((drawn, share),) = skipped.items()
+        assert at < drawn <= at + 128
+        assert share == pytest.approx(1 / 3, abs=0.1), "one of 3 or 4 steps"
+        assert [e["drawn"] for e in events(run) if e["event"] == "skipped"] == [drawn]
+        assert not any(event["event"] == "went back" for event in events(run))
+        assert_all_is_finite(run)
+
+
+@BAD
+def test_one_bad_loss_that_spoils_no_weight_leaves_the_bits_as_they_are(
+    value: float, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at in poisoned_moments("loss", value):
+        spoil = functools.partial(poison, "loss", value)
+        monkeypatch.setattr(train_module, "play", playing_and_spoiling(at, spoil))
+        run = trained_run(tmp_path / f"loss {at}", trained.config)
+        monkeypatch.undo()
+        assert_all_is_finite(run)
+        assert last_bits(run) == last_bits(trained)
+
+
+@pytest.mark.parametrize("place", ["weight", "average", "optimizer"])
+def test_what_gives_way_in_every_attempt_ends_in_words_and_what_was_saved_is_whole(
     place: str,
-    value: float,
     trained: Run,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for step in random.Random(f"{place} {value}").sample(range(15), 3):
-        at = 32 * (step + 1)  # images, when the poison is given
+    spoil = functools.partial(poison, place, math.nan)
+    monkeypatch.setattr(train_module, "play", playing_and_spoiling(480, spoil, attempts=99))
+    run = Run.create(tmp_path / "run", trained.config)
+    assert poise("train", run.path) == 1
+    told = capsys.readouterr().err
+    assert "not finite after" in told.splitlines()[-1]
+    assert "again, after 3 attempts; the checkpoint at" in told
+    assert "Start anew with a lower --lr" in told
+    backs = [event for event in events(run) if event["event"] == "went back"]
+    assert [(back["attempt"], back["to"]) for back in backs] == [(1, 416), (2, 224), (3, 224)]
+    assert [back["gentler"][:6] for back in backs] == ["1/2 of", "1/4 of", "1/8 of"]
+    assert_all_is_finite(run)
+    monkeypatch.undo()
+    go_on(run.path)
+    assert run.checkpoints.drawn()[-1] == 640
 
-        spoil = functools.partial(poison, place, value)
-        monkeypatch.setattr(train_module, "play", playing_and_spoiling(at, spoil))
-        run = Run.create(tmp_path / f"{place} {step}", trained.config)
-        assert poise("train", run.path) == 1
-        told = capsys.readouterr().err
-        assert "not finite" in told
-        assert "Start anew with a lower --lr" in told
-        late = at + 32 if place == "gradient" else at  # a gradient spoils the step after
-        assert all(line["drawn"] <= late + 100 for line in run.history()), "found too late"
-        assert all(math.isfinite(number) for line in run.history() for number in line.values())
-        for file in run.path.rglob("*.safetensors"):
-            saved = load_file(file)
-            assert all(torch.isfinite(value).all() for value in saved.values()), file
-        assert leftovers(run) == []
-        monkeypatch.undo()
-        go_on(run.path)
-        assert last_bits(run) == last_bits(trained), "what was saved was not whole"
+
+def test_a_run_that_went_back_and_was_killed_ends_with_the_same_bits(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil = functools.partial(poison, "weight", math.nan)
+    monkeypatch.setattr(train_module, "play", playing_and_spoiling(320, spoil))
+    whole = trained_run(tmp_path / "whole", trained.config)
+    chance, run = random.Random(0), Run.create(tmp_path / "killed", trained.config)
+    kills = 0
+    for _ in range(8):
+        process = training(run.path)
+        time.sleep(chance.uniform(0, 0.08))
+        process.kill(signal.SIGKILL)
+        kills += process.wait()[0] == -signal.SIGKILL
+    go_on(run.path)
+    assert kills >= 3, "the run was over too soon"
+    assert any(event["event"] == "went back" for event in events(run))
+    assert last_bits(run) == last_bits(whole)
+    assert log_of(run) == log_of(whole)
 
 
 def test_what_gives_way_for_good_fails_again_and_does_not_loop(
@@ -395,6 +484,17 @@ def test_what_gives_way_for_good_fails_again_and_does_not_loop(
         assert poise("train", run.path) == 1
     assert run.history() == []
     assert run.checkpoints.drawn() == []
+    assert sum(event["event"] == "went back" for event in events(run)) == 9
+
+
+def test_a_run_without_retries_ends_with_the_first_trouble(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil = functools.partial(poison, "weight", math.nan)
+    monkeypatch.setattr(train_module, "play", playing_and_spoiling(96, spoil))
+    config = replace(trained.config, chores=replace(trained.config.chores, retries=0))
+    with pytest.raises(TrainingFailed, match=r"not finite after 128 images; none is saved\."):
+        trained_run(tmp_path / "run", config)
 
 
 # --- images that changed or are gone --------------------------------------------------------------

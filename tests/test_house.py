@@ -51,7 +51,15 @@ def test_the_import_reader_sees_what_is_there() -> None:
 @pytest.mark.parametrize("file", [f for f in FILES if f.parent.name == "methods"], ids=str)
 def test_a_method_imports_only_the_players(file: Path) -> None:
     if file.name != "__init__.py":
-        assert imported(file) <= {"players", "plateau", "errors", "size", "methods/wgan_gp"}
+        assert imported(file) <= {
+            "descent",
+            "players",
+            "plateau",
+            "signals",
+            "errors",
+            "size",
+            "methods/wgan_gp",
+        }
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if f.name != "__main__.py"], ids=str)

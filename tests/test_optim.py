@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from poise import optimistic
+from poise.descent import descend
 from poise.errors import OptionError
 from poise.optim import (
     OPTIMIZERS,
@@ -20,7 +21,6 @@ from poise.optim import (
     RMSProp,
     rate_after,
 )
-from poise.players import descend
 
 GRADIENTS = [0.5, -1.0, 2.0, 0.25]
 

@@ -19,6 +19,7 @@ from poise import run as run_module
 from poise.config import config_from_json
 from poise.data.prepared import Prepared
 from poise.errors import RunError, TrainingFailed
+from poise.lock import locked
 from poise.methods import METHODS
 from poise.run import Run, next_name
 from poise.session import ResumeOptions, resume
@@ -233,7 +234,7 @@ def test_a_second_training_of_a_run_is_refused_and_names_the_first(
     trained: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = shutil.copytree(trained.path, tmp_path / "run")
-    with Run.open(path).locked():
+    with locked(path):
         before = tree(path)
         assert poise("train", path, "--images", "9999") == 2
         assert tree(path) == before
@@ -257,7 +258,7 @@ def test_the_lock_of_a_process_that_was_killed_is_free(trained: Run, tmp_path: P
 
 def test_samples_can_be_drawn_while_somebody_trains(trained: Run, tmp_path: Path) -> None:
     path = shutil.copytree(trained.path, tmp_path / "run")
-    with Run.open(path).locked():
+    with locked(path):
         assert poise("sample", path, "-n", "4", "--out", tmp_path / "four.png") == 0
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .data.prepare import prepare as prepare
     from .data.prepared import Prepared as Prepared
     from .data.reals import Reals as Reals
+    from .descent import descend as descend
     from .errors import DataError as DataError
     from .errors import InputError as InputError
     from .errors import OptionError as OptionError
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from .optim import OptimisticSGD as OptimisticSGD
     from .optim import RMSProp as RMSProp
     from .players import Players as Players
-    from .players import descend as descend
     from .presets import recipe as recipe
     from .watcher import Watcher as Watcher
 
@@ -51,6 +51,7 @@ _HOME = {
     "data.prepare": ["prepare"],
     "data.prepared": ["Prepared"],
     "data.reals": ["Reals"],
+    "descent": ["descend"],
     "errors": [
         "DataError",
         "InputError",
@@ -63,7 +64,7 @@ _HOME = {
     "methods": ["GAN", "WGAN", "WGANGP"],
     "networks": ["DCGAN", "MLP", "ResNet"],
     "optim": ["Adam", "OptimisticAdam", "OptimisticSGD", "RMSProp", "SGD"],
-    "players": ["Players", "descend"],
+    "players": ["Players"],
     "presets": ["recipe"],
     "watcher": ["Watcher"],
 }

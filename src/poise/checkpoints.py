@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,22 @@ class Checkpoints:
         wanted = {name: value for name, value in tensors.items() if name.startswith(only)}
         return Checkpoint(drawn, wanted, facts)
 
+    def facts(self, drawn: int) -> dict[str, Any]:
+        """What was written with a checkpoint; {} if it is damaged. Reads no tensor."""
+        try:
+            return _unsealed(self._path(drawn) / FACTS)
+        except Damaged:
+            return {}
+
     def newest(self, warn: Callable[[str], None], only: str = "") -> Checkpoint | None:
         """The newest whole checkpoint; `warn` hears of each damaged one. None if there is none."""
-        for drawn in reversed(self.drawn()):
+        return self.first_whole(self.drawn()[::-1], warn, only)
+
+    def first_whole(
+        self, clocks: Iterable[int], warn: Callable[[str], None], only: str = ""
+    ) -> Checkpoint | None:
+        """The first of these that is whole; `warn` hears of each damaged one before it."""
+        for drawn in clocks:
             try:
                 return self.load(drawn, only)
             except Damaged as damage:
@@ -118,13 +131,14 @@ class Checkpoints:
         return None
 
     def set_aside_after(self, drawn: int) -> None:
-        """Rename those newer than the one that training went back to: they are damaged.
+        """Rename those newer than the one that training went back to: damaged, or given up.
 
-        Under their names they would count as the newest ones when others are pruned.
+        Under their names they would count as the newest ones, on a resume and when others are
+        pruned.
         """
         for newer in self.drawn():
             if newer > drawn:
-                aside = self.folder / f"damaged-{newer:09d}"
+                aside = self.folder / f"aside-{newer:09d}"
                 shutil.rmtree(aside, ignore_errors=True)
                 self._path(newer).rename(aside)
 
@@ -138,6 +152,12 @@ class Checkpoints:
         for drawn, milestone in list(zip(clocks, passed, strict=True))[: -max(keep, 1)]:
             if not milestone:
                 shutil.rmtree(self._path(drawn), ignore_errors=True)
+
+    def keep_only(self, drawn: int) -> None:
+        """Remove all others."""
+        for other in self.drawn():
+            if other != drawn:
+                shutil.rmtree(self._path(other), ignore_errors=True)
 
     def _path(self, drawn: int) -> Path:
         return self.folder / f"{drawn:09d}"
@@ -158,7 +178,7 @@ def _refuse_not_finite(tensors: Mapping[str, Tensor]) -> None:
     if bad:
         raise TrainingFailed(
             f"{len(bad)} tensors are not finite ({', '.join(bad[:3])}), so nothing was saved. "
-            "Start anew with a lower --lr."
+            "Go on from the one before, or start anew with a lower --lr."
         )
 
 

@@ -64,26 +64,14 @@ def _failed(text: str, code: int) -> int:
 
 def train(argv: Sequence[str]) -> int:
     """`poise train`."""
-    from . import session
-    from .commands import dry_run
-    from .options import names_a_run, parse_resume, parse_train
-    from .ranks import first_makes
+    from .commands import run_to_train
     from .stopping import StopRequest
     from .terminal import Terminal
     from .training import train as train_run
 
     with Terminal() as terminal:
-        if names_a_run(argv):
-            path, changes = parse_resume(argv)
-            run = session.resume(path, changes)
-        else:
-            asked = parse_train(argv)
-            if asked.dry_run:
-                for text in dry_run(asked):
-                    terminal.say(text)
-                return 0
-            path = first_makes(lambda: session.start(*asked.parts, terminal).path)
-            run = session.resume(path, session.ResumeOptions())
-        done = train_run(run, terminal, StopRequest())
-        terminal.ended(run, done)
+        run = run_to_train(argv, terminal)
+        if run:  # none with --dry-run
+            done = train_run(run, terminal, StopRequest())
+            terminal.ended(run, done)
     return 0

@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from tyro.conf import Positional, arg
 
+from . import session
 from .config import name_of
 from .data.options import PrepareOptions
 from .data.prepare import prepare
@@ -21,10 +22,11 @@ from .files import refuse_taken, write_asked
 from .generator import load
 from .machine import forecast
 from .methods import METHODS
-from .options import DEFAULT_METHOD, Asked, parsed
+from .options import DEFAULT_METHOD, Asked, names_a_run, parse_resume, parse_train, parsed
 from .pictures import grid, png, to_uint8, upsampled
 from .planning import plan
 from .presets import recipe
+from .ranks import first_makes
 from .run import Run, sample_path
 from .session import TrainOptions, planned, prepared_path, with_images
 from .terminal import Terminal
@@ -46,6 +48,7 @@ class SampleOptions:
     stage: bool = (
         False  # of a run that grows: a row of up to 16 for each level, of the same latents
     )
+    at: str = "best"  # which checkpoint: best (as measured), last, or a number of images
     device: str = "cpu"  # cpu, cuda, mps: where the generator runs
 
 
@@ -79,7 +82,7 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     """
     if asked.stage:
         _refuse_without_stages(asked.run)
-    generator = load(asked.run, device=asked.device, warn=warn)
+    generator = load(asked.run, device=asked.device, at=asked.at, warn=warn)
     n = min(asked.n, LONGEST_ROW) if asked.stage else asked.n
     what = f"n{n}-seed{asked.seed}" + ("-stages.png" if asked.stage else ".png")
     mine = sample_path(Path(asked.run), generator.drawn, what)
@@ -148,6 +151,24 @@ def _check(path: Path, watcher: Watcher) -> int:
         watcher.warn(line)
     watcher.say(f"{path}: {len(damage)} damaged files." if damage else f"{path} is whole.")
     return 1 if damage else 0
+
+
+def run_to_train(argv: Sequence[str], watcher: Watcher) -> Run | None:
+    """The run that the words of `train` name or ask for, made if it is new; none to be trained.
+
+    Raises:
+        InputError: there can be no such run.
+    """
+    if names_a_run(argv):
+        path, changes = parse_resume(argv)
+        return session.resume(path, changes)
+    asked = parse_train(argv)
+    if asked.dry_run:
+        for text in dry_run(asked):
+            watcher.say(text)
+        return None
+    made = first_makes(lambda: session.start(*asked.parts, watcher).path)
+    return session.resume(made, session.ResumeOptions())
 
 
 def dry_run(asked: Asked) -> Iterator[str]:

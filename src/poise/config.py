@@ -24,6 +24,7 @@ from .size import Size, parse_size
 
 VERSION = 1  # of config.json; raised when an older Poise could misread it
 
+LEAST = {"measure_images": 64, "retries": 0}  # of chores; 1 of all others
 MOST_THREADS = 1024  # OpenMP crashes when it is asked for far more than there are
 
 T = TypeVar("T")
@@ -64,18 +65,24 @@ class Images:
 
 @dataclass(frozen=True)
 class Chores:
-    """When the loop does what else is due. None of it changes the weights."""
+    """What is done beside training, and when. None of it changes what training computes."""
 
     log_every: int = 2_000  # images
     sample_every: int = 20_000  # images
     save_every: int = 50_000  # images
     keep: int = 3  # newest checkpoints kept
     milestone_every: int = 500_000  # images; a checkpoint at each is kept for good
+    measure_every: int | None = None  # images; unset: so that it costs at most 5 % of the time
+    measure_images: int | None = None  # images of each kind in a measurement; unset: what that buys
+    measure_by: Literal["swd", "frechet"] | None = None  # tells the best; unset: what time allows
+    retries: int = 3  # times that a run which gives way goes back to a good checkpoint
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
-            if value < 1:
-                raise OptionError(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
+            least = LEAST.get(name, 1)
+            if isinstance(value, int) and value < least:
+                option = name.replace("_", "-")
+                raise OptionError(f"--{option} must be at least {least}, got {value}.")
 
 
 @dataclass(frozen=True)

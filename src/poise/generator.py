@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .checkpoints import Checkpoint
 from .errors import OptionError, RunError
 from .latents import LatentSpace
 from .machine import device_named
@@ -84,21 +85,25 @@ def _warn(text: str) -> None:
     warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
-def load(run: str | Path, *, device: str = "cpu", warn: Callable[[str], None] = _warn) -> Generator:
-    """The generator of a run's newest whole checkpoint; `warn` hears of damaged ones.
+def load(
+    run: str | Path,
+    *,
+    device: str = "cpu",
+    at: str | int = "best",
+    warn: Callable[[str], None] = _warn,
+) -> Generator:
+    """The generator of one of a run's checkpoints; `warn` hears of damaged ones.
+
+    `at` is "best", by the measure that the run was told to go by (the last one if nothing was
+    measured); "last"; or a number of images.
 
     Raises:
-        RunError: not a run, of a newer version, or without a checkpoint.
-        OptionError: there is no such device here.
+        RunError: not a run, of a newer version, or without such a checkpoint.
+        OptionError: there is no such device here, or `at` is no such word.
     """
     device = device_named(device)
     opened = Run.open(Path(run))
-    checkpoint = opened.checkpoints.newest(warn, only="average.")
-    if checkpoint is None:
-        raise RunError(
-            f"{run} has no whole checkpoint yet: the first one comes after "
-            f"{opened.config.chores.save_every:,} images, or when training ends: poise train {run}"
-        )
+    checkpoint = _checkpoint(opened, at, warn)
     config = opened.config
     networks, data = config.recipe.networks, config.data
     with torch.device("meta"):  # no weights are drawn only to be thrown away
@@ -111,6 +116,34 @@ def load(run: str | Path, *, device: str = "cpu", warn: Callable[[str], None] = 
     space = LatentSpace(networks.latent, networks.prior)
     network.to(device=device).eval().requires_grad_(False)
     return Generator(network, space, size_of(network, data.size), data.channels, checkpoint.drawn)
+
+
+def _checkpoint(run: Run, at: str | int, warn: Callable[[str], None]) -> Checkpoint:
+    """The checkpoint that `at` names, with the average's tensors only."""
+    wanted = str(at).replace(",", "").replace("_", "")
+    if wanted not in ("best", "last") and not wanted.isdecimal():
+        raise OptionError(f"--at is best, last or a number of images, got {at}.")
+    found = None
+    if wanted == "best":
+        found = run.best.newest(lambda text: warn(f"of the best: {text}"), only="average.")
+    if wanted.isdecimal():
+        kept = {drawn: part for part in (run.best, run.checkpoints) for drawn in part.drawn()}
+        if int(wanted) not in kept:
+            have = ", ".join(f"{drawn:,}" for drawn in sorted(kept)) or "none"
+            raise RunError(
+                f"{run.path} keeps no checkpoint after {int(wanted):,} images. There are: {have}. "
+                "Start a run with a larger --keep to keep more."
+            )
+        found = kept[int(wanted)].first_whole([int(wanted)], warn, only="average.")
+    elif found is None or found.facts.get("run") != run.config.identity:
+        found = run.checkpoints.newest(warn, only="average.")
+    if found is None:
+        raise RunError(
+            f"{run.path} has no whole checkpoint yet: the first one comes after "
+            f"{run.config.chores.save_every:,} images, or when training ends: poise train "
+            f"{run.path}"
+        )
+    return found
 
 
 def size_of(network: Any, full: Size) -> Size:

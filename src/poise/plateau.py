@@ -50,7 +50,8 @@ class Plateau:
 
     def _add(self, players: Players, value: Tensor) -> None:
         memory, total, steps = players.memory, f"{self.name}.sum", f"{self.name}.steps"
-        memory[total] = memory.get(total, torch.zeros(())).to(players.device) + value.detach()
+        counted = value.detach().nan_to_num(0, 0, 0)  # one bad step must not end all readings
+        memory[total] = memory.get(total, torch.zeros(())).to(players.device) + counted
         memory[steps] = memory.get(steps, torch.tensor(0)) + 1  # on the CPU: read without a sync
 
     def _left(self, players: Players, reading: float) -> int:

@@ -1,4 +1,4 @@
-"""The two players of the game, the noise they draw, and the one move they can make.
+"""The two players of the game, and the noise they draw.
 
 Shape legend, used in every file of this package:
     n images (or latents) in a batch, c channels, h height, w width, d numbers in a latent
@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from .descent import tally
 from .errors import RunError, TrainingFailed
 from .latents import LatentSpace
-from .optim import load_moments, moments, owned
-from .ranks import mean_over_ranks, together
+from .optim import load_moments, moments
+from .ranks import mean_over_ranks
 from .size import Size
 
 Losses = dict[str, Tensor]  # named scalars, detached, still on the device
@@ -142,6 +143,11 @@ class Players:
         """The mean of a number over all ranks, for what they must decide alike."""
         return mean_over_ranks(value.detach().clone())
 
+    def moved(self) -> Losses:
+        """The norms of the last gradients, and how many were not finite since the last call."""
+        (norm_g, bad_g), (norm_c, bad_c) = tally(self.opt_g), tally(self.opt_c)
+        return {"grad_g": norm_g, "grad_c": norm_c, "skipped": bad_g + bad_c}
+
     def latents(self, n: int) -> Tensor:
         """This rank's share of n latents of the networks' prior, [n / ranks, d]."""
         return self._share(self.space.draw(n, self._noise))
@@ -204,21 +210,6 @@ class Players:
         return [("opt_g", self.opt_g), ("opt_c", self.opt_c)]
 
 
-def descend(*moves: tuple[Optimizer, Tensor]) -> None:
-    """Let each player take one step down its own loss: the only place where gradients are made.
-
-    All gradients are taken before anyone moves, so simultaneous play is one call and alternating
-    play is two. Each loss is differentiated only for what its optimizer owns, so nothing toggles
-    `requires_grad`. With several ranks the gradients are averaged over them.
-    """
-    for optimizer, loss in moves:
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward(inputs=owned(optimizer))  # type: ignore[no-untyped-call]
-        _average_gradients(optimizer)
-    for optimizer, _ in moves:
-        optimizer.step()
-
-
 def out_of_memory(error: Exception) -> bool:
     """Whether an error says that memory ran out; the CPU's allocator has no error of its own."""
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)
@@ -228,17 +219,6 @@ def out_of_memory(error: Exception) -> bool:
 def losses(**values: Tensor) -> Losses:
     """Named numbers for the log, cut off from the graph but still on the device: no sync here."""
     return {name: value.detach() for name, value in values.items()}
-
-
-def _average_gradients(optimizer: Optimizer) -> None:
-    """One flat all-reduce. Not DDP: its hooks miss the second derivatives of a penalty."""
-    if not together():
-        return
-    gradients = [p.grad for p in owned(optimizer) if p.grad is not None]
-    flat = mean_over_ranks(torch.cat([g.flatten() for g in gradients]))
-    pieces = torch.split(flat, [g.numel() for g in gradients])
-    for gradient, piece in zip(gradients, pieces, strict=True):
-        gradient.copy_(piece.view_as(gradient))
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

@@ -2,11 +2,13 @@
 
     config.json       what decides the bits
     log.jsonl         numbers by images drawn: a function of the configuration and the images alone
+    measures.jsonl    measures of samples and critic by images drawn: such a function, too
     events.jsonl      what happened, with the time of day: started, saved, fell back, stopped
     samples/          what the average generator draws from the same latents, by images drawn
     evaluations/      what `poise evaluate` found, by images drawn
     checkpoints/      see checkpoints.py
-    lock              held while somebody trains
+    best/             the checkpoint with the best measure so far
+    lock              see lock.py
 
 Copied to another machine it is complete, but for the images.
 """
@@ -14,22 +16,21 @@ Copied to another machine it is complete, but for the images.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .checkpoints import Checkpoints
 from .config import Config, config_from_json
-from .errors import RunError, TrainingFailed
+from .errors import RunError
 from .files import NO_SPACE, part_of, sync_file, write_atomically
 from .lines import append, as_line, mend, read_lines
 
-CONFIG, LOG, EVENTS, LOCK = "config.json", "log.jsonl", "events.jsonl", "lock"
+CONFIG, LOG, MEASURES, EVENTS = "config.json", "log.jsonl", "measures.jsonl", "events.jsonl"
 
 
 class Run:
@@ -39,7 +40,8 @@ class Run:
         self.path = path
         self.config = config
         self.checkpoints = Checkpoints(path / "checkpoints")
-        self._unlogged = b""  # lines that a full disk did not take
+        self.best = Checkpoints(path / "best")
+        self._unlogged = {LOG: b"", MEASURES: b""}  # lines that a full disk did not take
 
     @classmethod
     def create(cls, path: Path, config: Config) -> Run:
@@ -111,68 +113,30 @@ class Run:
         text = json.dumps(config.to_json(), indent=2) + "\n"
         write_atomically(self.path / CONFIG, text.encode())
 
-    @contextlib.contextmanager
-    def locked(self, by: int = 0) -> Iterator[None]:
-        """Hold the run's lock. The system lets go of it when the process ends, however it ends.
-
-        Of several ranks only the first holds it, for all. What the system refuses meanwhile is
-        said in words.
-
-        Raises:
-            RunError: another process trains this run, or nothing may be written there.
-            TrainingFailed: the directory or the images are gone, or the disk is broken.
-        """
-        if by != 0:
-            yield
-            return
-        try:
-            handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise RunError(
-                f"{self.path} cannot be written ({error.strerror}), and training writes there. "
-                "Copy the run to a place you may write to."
-            ) from error
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                who = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-                raise RunError(
-                    f"{self.path} is being trained already, by {who}. Wait, or stop that one first."
-                ) from None
-            with self._in_words():
-                os.ftruncate(handle, 0)
-                os.write(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
-                yield
-        finally:
-            os.close(handle)
-
-    @contextlib.contextmanager
-    def _in_words(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise TrainingFailed(
-                f"{error.filename or self.path}: {error.strerror or error}. What was saved is "
-                f"whole; once that is mended, go on with: poise train {self.path}"
-            ) from error
-
     def sweep(self) -> None:
         """Remove what an interrupted write left behind."""
         self.checkpoints.sweep()
-        for path in (self.path / CONFIG, self.path / LOG, self.path / EVENTS):
-            part_of(path).unlink(missing_ok=True)
+        self.best.sweep()
+        for name in (CONFIG, LOG, MEASURES, EVENTS):
+            part_of(self.path / name).unlink(missing_ok=True)
         for path in self.path.glob("[es]*/" + "[0-9]" * 9 + "*.part"):  # evaluations and samples
             path.unlink()
 
-    def log(self, drawn: int, numbers: Mapping[str, float]) -> None:
-        """Append one line of numbers to the log; if the disk is full, the next call tries again."""
-        self._unlogged += as_line({"drawn": drawn} | dict(numbers))
-        self._append_to_log()
+    def log(self, drawn: int, numbers: Mapping[str, float | str]) -> None:
+        """Append one line to the log; if the disk is full, the next call tries again."""
+        self._append(LOG, {"drawn": drawn} | dict(numbers))
 
-    def _append_to_log(self) -> None:
-        append(self.path / LOG, self._unlogged)
-        self._unlogged = b""
+    def measured(self, drawn: int, numbers: Mapping[str, float]) -> None:
+        """Append one line to the measures, likewise."""
+        self._append(MEASURES, {"drawn": drawn} | dict(numbers))
+
+    def _append(self, name: str, line: Mapping[str, float | str]) -> None:
+        self._unlogged[name] += as_line(line)
+        self._append_what_waits(name)
+
+    def _append_what_waits(self, name: str) -> None:
+        append(self.path / name, self._unlogged[name])
+        self._unlogged[name] = b""
 
     def event(self, what: str, drawn: int, **facts: Any) -> None:
         """Append what happened, with the time of day; lost if the disk is full."""
@@ -184,13 +148,30 @@ class Run:
                 raise
 
     def rewind_log(self, drawn: int) -> None:
-        """Cut off half a line at the end, and what comes after `drawn` images: it comes again."""
-        mend(self.path / LOG, lambda line: line.get("drawn", 0) <= drawn)
+        """Cut off half a line at the end, and whatever was logged after `drawn` images.
+
+        The steps after a checkpoint are played again and log the same numbers again.
+        """
+        for name in (LOG, MEASURES):
+            self._unlogged[name] = b""
+            mend(self.path / name, lambda line: line.get("drawn", 0) <= drawn)
         mend(self.path / EVENTS)
 
     def history(self) -> list[dict[str, Any]]:
         """The log's lines, oldest first; half a line at the end is left out."""
         return list(read_lines(self.path / LOG))
+
+    def measures(self) -> list[dict[str, Any]]:
+        """The lines of what was measured, oldest first."""
+        return list(read_lines(self.path / MEASURES))
+
+    def best_value(self, measure: str) -> float:
+        """The lowest value of this measure that a checkpoint was kept for; infinity if none was."""
+        for drawn in reversed(self.best.drawn()):
+            facts = self.best.facts(drawn)
+            if facts.get("run") == self.config.identity and facts.get("measure") == measure:
+                return float(facts["value"])
+        return math.inf
 
     def newest_samples(self) -> Path:
         """The last picture that training made; the folder when there is none."""
@@ -209,10 +190,11 @@ class Run:
 
     def sync_log(self) -> None:
         """Wait until the log is on the disk: a checkpoint must not be newer than its log."""
-        if self._unlogged:
-            self._append_to_log()
-        if (self.path / LOG).exists():
-            sync_file(self.path / LOG)
+        for name, waiting in self._unlogged.items():
+            if waiting:
+                self._append_what_waits(name)
+            if (self.path / name).exists():
+                sync_file(self.path / name)
 
 
 def is_run(path: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from . import measuring
 from .config import Chores, Config, Images, Recipe, check_types, name_of
 from .data.options import PrepareOptions
 from .data.prepare import fingerprint_of, prepare
@@ -95,6 +96,7 @@ def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) 
     watcher.say(prepared.report)
     config = with_images(config, prepared)
     config, speeds = plan(config, options.threads, options.hours)
+    config = measuring.planned(config, prepared, speeds[config.threads])
     watcher.say(forecast(config, speeds))
     path = options.out or next_name(Path("runs"), _stem(source, config))
     check_space(config, path)

@@ -7,6 +7,7 @@ else (log, samples, checkpoints) is a chore that the keeper sees to after a step
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -15,8 +16,11 @@ from . import ranks
 from .build import make_players
 from .config import Config
 from .keeper import Keeper
+from .lock import locked
+from .measuring import Measuring
 from .optim import rate_after
 from .players import Losses, Players, Reals
+from .recovery import attempt_of, gentleness
 from .run import Run
 from .session import reals_of
 from .watcher import Watcher
@@ -33,12 +37,12 @@ def train(run: Run, watcher: Watcher, stop: Callable[[], bool] = lambda: False) 
     """
     rank, of = ranks.join()
     config = replace(run.config, device=ranks.own_device(run.config.device))
-    with run.locked(by=rank):
+    with locked(run.path) if rank == 0 else nullcontext():
         torch.set_num_threads(config.threads)
         torch.backends.cudnn.deterministic = True  # on CUDA, too, a resume is to the bit
         reals = reals_of(run, config.device, watcher, rank, of)
         players = make_players(config, rank, of)
-        keeper = Keeper(run, players, reals, watcher)
+        keeper = Keeper(run, players, reals, watcher, Measuring(config, reals.prepared))
         keeper.resume()
         for before, losses in play(config, players, reals):
             keeper.after_step(before, losses)
@@ -49,9 +53,7 @@ def train(run: Run, watcher: Watcher, stop: Callable[[], bool] = lambda: False) 
     return done
 
 
-def play(
-    config: Config, players: Players, reals: Reals, attempt: int = 0
-) -> Iterator[tuple[int, Losses]]:
+def play(config: Config, players: Players, reals: Reals) -> Iterator[tuple[int, Losses]]:
     """Step until the run's images are drawn; yield the clock before each step, and its losses.
 
     Every random number and every rate of a step is a function of (seed, attempt, clock), so a run
@@ -59,9 +61,9 @@ def play(
     """
     while reals.drawn < config.recipe.images:
         before = reals.drawn
-        players.seed_noise(config.seed, attempt, before)
+        players.seed_noise(config.seed, attempt_of(players), before)
         players.set_clock(before)
-        players.set_rate(rate_after(config.recipe.optimizer, before))
+        players.set_rate(rate_after(config.recipe.optimizer, before) * gentleness(players, before))
         try:
             losses = config.recipe.method.step(players, reals)
         except (RuntimeError, MemoryError) as error:
@@ -70,4 +72,4 @@ def play(
             continue
         halflife = min(config.average, max(1.0, WARM_UP * reals.drawn))
         players.update_average(reals.drawn - before, halflife)
-        yield before, losses
+        yield before, losses | players.moved()

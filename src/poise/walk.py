@@ -44,6 +44,7 @@ class WalkOptions:
     seconds: float = 8.0  # until it is where it began
     out: Path | None = None  # a .webp, or an .mp4 (extra `video`); unset: a .webp in the run
     seed: int = 0  # of the latents, and of the search for those of two images
+    at: str = "best"  # which checkpoint: best (as measured), last, or a number of images
     device: str = "cpu"  # cpu, cuda, mps: where the generator runs
 
     def __post_init__(self) -> None:
@@ -107,7 +108,7 @@ def film(asked: WalkOptions, watcher: Watcher) -> int:
     """
     if asked.out:
         check_suffix(asked.out)
-    generator = load(asked.run, device=asked.device, warn=watcher.warn)
+    generator = load(asked.run, device=asked.device, at=asked.at, warn=watcher.warn)
     if asked.between:
         files = _between(asked, asked.between, generator, watcher)
     else:

@@ -25,9 +25,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from ..descent import descend
 from ..errors import OptionError
 from ..plateau import Plateau
-from ..players import Losses, Players, Reals, descend, losses
+from ..players import Losses, Players, Reals, losses
+from ..signals import Signals
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,16 @@ class BEGAN:
             if getattr(self, name) < 1:
                 raise OptionError(f"--{name} must be at least 1, got {getattr(self, name)}.")
 
+    @property
+    def signals(self) -> Signals:
+        """What its numbers tell: M falls; L(G) / L(x) is to be gamma, and k free to move."""
+        advice = {
+            "equilibrium lost": f"A --gamma nearer to 1 than {self.gamma:g}, a --lambda-k that "
+            f"reacts sooner than {self.lambda_k:g}, or a lower --lr.",
+            "collapsing": f"A larger --gamma than {self.gamma:g}: it is the share of variety.",
+        }
+        return Signals("convergence", control="k", held=self.gamma, advice=advice)
+
     def step(self, players: Players, reals: Reals) -> Losses:
         """One update of both players at once, then one of k."""
         g, d, memory = players.generator, players.critic, players.memory
@@ -76,7 +88,7 @@ class BEGAN:
 
         mean_x, mean_g = players.mean(torch.stack([loss_x, loss_g]))
         balance = self.gamma * mean_x - mean_g  # above 0: G is ahead, and D must attend to it
-        memory["k"] = (k + self.lambda_k * balance).clamp(0, 1)
+        memory["k"] = (k + self.lambda_k * balance.nan_to_num(0, 0, 0)).clamp(0, 1)
         convergence = mean_x + balance.abs()
         plateau = Plateau("convergence", self.window, self.patience)
         if plateau.stalled(players, convergence, drawn) and players.rate > self.floor:

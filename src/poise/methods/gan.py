@@ -19,7 +19,9 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import softplus
 
-from ..players import Losses, Players, Reals, descend, losses
+from ..descent import descend
+from ..players import Losses, Players, Reals, losses
+from ..signals import Signals
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,13 @@ class GAN:
 
     batch: int = 64  # images
     saturating: bool = False  # the generator minimises log(1 - s(D(G(z)))), which goes flat
+
+    @property
+    def signals(self) -> Signals:
+        """What its numbers tell: the distance cannot exceed log 2, and there nothing is learned."""
+        way_out = "Try --method wgan-gp, whose critic has a gradient everywhere"
+        weaker = f"{way_out}, or a --critic-norm and a lower --lr for a weaker discriminator."
+        return Signals(won=math.log(2), advice={"critic overpowers": weaker})
 
     def step(self, players: Players, reals: Reals) -> Losses:
         """One update of the discriminator, then one of the generator."""

@@ -26,9 +26,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, softplus
 
+from ..descent import descend
 from ..errors import OptionError
 from ..plateau import Plateau
-from ..players import Losses, Players, Reals, descend, losses
+from ..players import Losses, Players, Reals, losses
+from ..signals import Signals
 from ..size import Size, Stage, levels_of
 from .wgan_gp import gradient_penalty
 
@@ -107,6 +109,15 @@ class Progressive:
         self.watch(players, seen["distance"], reals.drawn)
         where = torch.full((), stage.level - 1 + stage.alpha, device=players.device)
         return losses(**seen, loss_g=loss_g, stage=where)
+
+    @property
+    def signals(self) -> Signals:
+        """What its numbers tell: those of the loss it was given."""
+        if self.loss == "gan":
+            return Signals(won=math.log(2), level="stage")
+        more = f"A larger --penalty than {self.penalty:g} or a lower --lr holds the critic."
+        # Every level begins with a new curve.
+        return Signals(unit="penalty", level="stage", advice={"diverging": more})
 
     def critic_loss(
         self, d: nn.Module, x: Tensor, fake: Tensor, eps: Tensor

@@ -21,9 +21,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor, nn
 
+from ..descent import descend
 from ..errors import OptionError
-from ..players import Losses, Players, Reals, descend, losses
+from ..players import Losses, Players, Reals, losses
+from ..signals import Signals
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,19 @@ class WGAN:
         """Critic updates before the generator's `update`-th one, counted from 0."""
         return 100 if self.thorough and (update < 25 or update % 500 == 0) else self.n_critic
 
+    @property
+    def signals(self) -> Signals:
+        """What its numbers tell; the scale of the distance is that of the clipped critic."""
+        advice = {
+            "diverging": f"A smaller --clip than {self.clip:g} flattens the critic; keep momentum "
+            "out of it: --optimizer rmsprop, with a lower --lr.",
+            "clip saturated": f"A larger --clip than {self.clip:g}, or a lower --lr: a step must "
+            "be small beside the bound. --method wgan-gp needs no bound.",
+            "oscillating": "Keep momentum out of the critic: --optimizer rmsprop, a lower --lr.",
+            "critic overpowers": f"Fewer critic updates: --n-critic below {self.n_critic}.",
+        }
+        return Signals(clipped="clipped", advice=advice)
+
     def step(self, players: Players, reals: Reals) -> Losses:
         """n_critic updates of the critic, each clipped, then one of the generator."""
         g, f = players.generator, players.critic
@@ -66,4 +82,11 @@ class WGAN:
         loss_g = -f(g(players.latents(n))).mean()
         descend((players.opt_g, loss_g))
         players.memory["update"] = update + 1
-        return losses(distance=distance, loss_g=loss_g)
+        return losses(distance=distance, loss_g=loss_g, clipped=share_at(f, self.clip))
+
+
+def share_at(critic: nn.Module, clip: float) -> Tensor:
+    """The share of a critic's weights that lie at the bound, 0 to 1."""
+    weights = [w.detach() for w in critic.parameters()]
+    at = torch.stack([(w.abs() >= clip).sum() for w in weights]).sum()
+    return at / sum(w.numel() for w in weights)

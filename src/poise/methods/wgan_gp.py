@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..descent import descend
 from ..errors import OptionError
-from ..players import Losses, Players, Reals, descend, losses
+from ..players import Losses, Players, Reals, losses
+from ..signals import Signals
 
 
 def gradient_penalty(
@@ -67,6 +69,12 @@ class WGANGP:
             raise OptionError(f"--n-critic must be at least 1, got {self.n_critic}.")
         if not 0 <= self.penalty < float("inf"):
             raise OptionError(f"--penalty must be at least 0, got {self.penalty}.")
+
+    @property
+    def signals(self) -> Signals:
+        """What its numbers tell."""
+        more = f"A larger --penalty than {self.penalty:g} or a lower --lr holds the critic."
+        return Signals(unit="penalty", advice={"diverging": more})
 
     def step(self, players: Players, reals: Reals) -> Losses:
         """n_critic updates of the critic, then one of the generator."""

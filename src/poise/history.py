@@ -1,0 +1,108 @@
+"""What the monitor reads and what it says: a run's history in columns, and a verdict.
+
+No torch: what a run wrote can be judged anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .signals import Signals
+from .trends import Row, smoothed
+
+Lines = Sequence[Mapping[str, Any]]
+
+LEAST = 8  # log lines before anything is said
+BLOCKS = 12  # means over which a trend is tested
+SURE = 2.33  # standard errors: 1 in 100 by chance, one-sided
+WINDOW = 5  # lines of a running median
+LATE = 0.2  # of a history: what counts as now
+
+ADVICE = {
+    "too early": "Wait for some more images.",
+    "learning": "Let it go on.",
+    "converging": "Let it go on; it ends soon.",
+    "stalled": "Stop here: `sample` takes the best checkpoint. More variety of images, a wider "
+    "--width or a lower --lr may get further.",
+    "critic overpowers": "A lower --lr, fewer critic updates or a weaker critic: --n-critic, "
+    "--critic-norm.",
+    "generator overpowers": "More critic updates (--n-critic), or a higher --lr: the critic must "
+    "learn before its gradient means anything.",
+    "critic overfits": "More images, --mirror, a narrower --width, or stop at the best checkpoint.",
+    "collapsing": "Go back to the best checkpoint and on with a lower --lr, a larger --batch, or "
+    "--method wgan-gp.",
+    "oscillating": "A lower --lr or less momentum (--beta1 0), or --optimizer optimistic-adam.",
+    "diverging": "A lower --lr.",
+    "clip saturated": "A larger --clip or a lower --lr.",
+    "equilibrium lost": "A lower --lr, or another --gamma.",
+}
+WELL = ("too early", "learning", "converging", "stalled")  # what is no sickness
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be said of a training."""
+
+    name: str  # a key of ADVICE
+    since: int  # images
+    evidence: str  # numbers and their trend
+    advice: str  # which option, in which direction, why
+
+    @property
+    def well(self) -> bool:
+        """Whether this is no sickness."""
+        return self.name in WELL
+
+    def __str__(self) -> str:
+        return f"{self.name} since image {self.since:,}: {self.evidence}. {self.advice}"
+
+
+@dataclass(frozen=True)
+class History:
+    """The log and the measures of one run, in columns."""
+
+    log: Lines
+    measures: Lines
+    signals: Signals
+
+    def column(self, name: str, of: str = "log") -> Row:
+        """The numbers of this name, oldest first; lines without it are left out."""
+        lines: Lines = getattr(self, of)
+        found = [line[name] for line in lines if isinstance(line.get(name), int | float)]
+        return np.array(found, np.float64)
+
+    def clocks(self, name: str, of: str = "log") -> Row:
+        """The images at which those numbers were written."""
+        lines: Lines = getattr(self, of)
+        found = [line["drawn"] for line in lines if isinstance(line.get(name), int | float)]
+        return np.array(found, np.float64)
+
+    @property
+    def quality(self) -> tuple[str, Row, Row]:
+        """The name, clocks and numbers of what falls as images get better; measured, if it was."""
+        for name in ("frechet", "swd"):
+            if len(found := self.column(name, "measures")) >= LEAST // 2:
+                return name, self.clocks(name, "measures"), found
+        name = self.signals.falls
+        return name, self.clocks(name), smoothed(self.column(name), WINDOW)
+
+
+def now(x: Row) -> float:
+    """The median of the last fifth of a row, at least of 3 numbers."""
+    return float(np.median(x[-max(3, math.ceil(LATE * len(x))) :]))
+
+
+def first_above(x: Row, clocks: Row, level: float) -> int:
+    """Since when a row has stayed above a level: the clock of the first such number."""
+    below = np.flatnonzero(x <= level)
+    return int(clocks[min(below[-1] + 1 if len(below) else 0, len(x) - 1)])
+
+
+def said(history: History, name: str, since: int, evidence: str) -> Verdict:
+    advice = history.signals.advice.get(name, ADVICE[name])
+    return Verdict(name, since, evidence, advice)

@@ -1,0 +1,210 @@
+"""How well a run does, measured while it is trained, in at most a twentieth of its time.
+
+At every log line a glance at the generator itself: the variety of 64 images. At every measurement a
+look at the average generator, on `measure_images` images: its distance from the reals and its
+variety, and whether the critic scores images it trained on above held-out ones.
+
+All of it is a function of the weights, the seed and the prepared set, so measures.jsonl, too, is
+the same after a resume. Numbers are rounded to 4 digits: the last bits of a decomposition depend on
+where in memory a matrix lies.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from .build import make_players
+from .config import Config
+from .data.prepared import Indices, Prepared
+from .metrics.features import Features, features_of
+from .metrics.frechet import frechet
+from .metrics.lite0 import PACKAGE, Lite0, load_lite0
+from .metrics.ms_ssim import WINDOW, diversity
+from .metrics.sets import Images
+from .metrics.swd import SIDE, sliced_wasserstein
+from .pictures import to_uint8
+from .players import Players
+from .sampling import draw
+from .size import Size
+
+GLANCED = 64  # images of a glance
+SHARE = 0.05  # of the time of training that measuring may take
+LOOKS = 20  # at a run, at least, if that can be had; and at most
+FEWER = (1024, 512, 256, 128, 64)  # images of each kind in a look
+FROM = 256  # images on which features are worth their time: there are 320 of them
+FEATURES_TAKE = 0.005  # seconds an image, at the very least
+VARIETY_AT = 16  # pixels a side, at most: fine noise is no variety
+FEW = 16  # images, to time features with
+AT_ONCE = 16  # images: 64 of 1024x1024 would need more memory than a step of training does
+SCORED = 256  # images, at most, of each kind that the critic scores
+LEAST_SCORED = 16  # held-out images below which nothing can be said of the critic
+
+
+class Measuring:
+    """Measures players against the images of their run. Holds some of those; draws no noise."""
+
+    def __init__(self, config: Config, prepared: Prepared) -> None:
+        self._seed, self._size = config.seed, config.data.size
+        self.n = config.chores.measure_images or GLANCED
+        self.best_by = config.chores.measure_by or "swd"
+        self._trained = self._some(prepared, prepared.training, max(self.n, SCORED))
+        self._held_out = self._some(prepared, prepared.held_out, SCORED)
+        self._reals = self._trained[: self.n]
+        self.few = self._trained[:FEW]
+        self._real_variety = _spread(self._trained[:GLANCED])
+        self._similarity: float | None = None  # of the reals; worked out when it is asked for
+        self._features: tuple[Lite0, Features] | None = None  # of the reals, likewise
+
+    def _some(self, prepared: Prepared, of: Indices, n: int) -> Images:
+        """n images, evenly spread over these."""
+        places = np.linspace(0, max(len(of) - 1, 0), min(n, len(of))).astype(np.int64)
+        return prepared.gather(of[places], self._size)
+
+    def glance(self, players: Players) -> dict[str, float]:
+        """The variety of the generator itself, as a share of the reals': 0 is one image."""
+        fakes = self._drawn(players, players.generator, GLANCED)
+        return {"variety": _rounded(min(1.0, _spread(fakes) / max(self._real_variety, 1e-9)))}
+
+    def look(self, players: Players) -> dict[str, float]:
+        """What there is to say of the average generator, and of the critic."""
+        fakes = self._drawn(players, players.average, self.n)
+        found: dict[str, float] = {}
+        if min(self._size) >= SIDE and len(self._reals) > 1:
+            found["swd"] = sliced_wasserstein(self._reals, fakes, seed=self._seed).mean
+        if min(self._size) >= WINDOW and len(self._reals) > 3:
+            found["similarity"] = diversity(fakes, seed=self._seed).similarity
+            found["similarity_reals"] = self._similarity_of_reals()
+        if self.best_by == "frechet":
+            network, reals = self._features_of_reals()
+            found["frechet"] = frechet(reals, features_of(fakes, network)).distance
+        found |= self._overfit(players)
+        return {name: _rounded(value) for name, value in found.items()}
+
+    def _similarity_of_reals(self) -> float:
+        if self._similarity is None:
+            self._similarity = diversity(self._reals, seed=self._seed).similarity
+        return self._similarity
+
+    def _features_of_reals(self) -> tuple[Lite0, Features]:
+        if self._features is None:
+            network = load_lite0()
+            self._features = network, features_of(self._reals, network)
+        return self._features
+
+    def _drawn(self, players: Players, generator: nn.Module, n: int) -> Images:
+        latents = players.space.fixed(n, self._seed).to(players.device)
+        training = generator.training
+        images = draw(generator.eval(), latents, AT_ONCE)
+        generator.train(training)
+        if tuple(images.shape[2:]) != tuple(self._size):  # a run that grows, at a lower level
+            images = interpolate(images, size=tuple(self._size), mode="nearest")
+        return to_uint8(images)
+
+    @torch.no_grad()
+    def _overfit(self, players: Players) -> dict[str, float]:
+        """How far the critic tells images it trained on from held-out ones.
+
+        `overfit` is that, as a share of how far it tells them from fakes, and `overfit_z` in
+        standard errors.
+        """
+        n = min(SCORED, len(self._held_out), len(self._trained))
+        if n < LEAST_SCORED:
+            return {}
+        fakes = self._drawn(players, players.generator, n)
+        spread = np.linspace(0, len(self._trained) - 1, n).astype(np.int64)
+        sets = (self._trained[spread], self._held_out[:n], fakes)
+        known, held, false = (_scores(players, images) for images in sets)
+        gap, reach = known.mean() - held.mean(), known.mean() - false.mean()
+        error = math.sqrt(known.var(ddof=1) / n + held.var(ddof=1) / n)
+        return {
+            "overfit": float(gap / max(abs(reach), 1e-12)),
+            "overfit_z": float(gap / max(error, 1e-12)),
+        }
+
+
+def _scores(players: Players, images: Images) -> NDArray[np.float64]:
+    """How real the critic finds images [n, h, w, c]; if it rebuilds them: how well."""
+    critic: Any = players.critic
+    training = critic.training
+    critic.eval()
+    found = []
+    for first in range(0, len(images), GLANCED):
+        part = torch.from_numpy(np.ascontiguousarray(images[first : first + GLANCED]))
+        x = part.to(players.device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        x = _as_seen(x, critic)
+        answer: Tensor = critic(x)
+        score = answer if answer.ndim == 1 else -(x - answer).abs().flatten(1).mean(1)
+        found.append(score.double().cpu().numpy())
+    critic.train(training)
+    return np.concatenate(found)
+
+
+def _as_seen(x: Tensor, critic: Any) -> Tensor:
+    """Images at the level of a critic that grows."""
+    if not hasattr(critic, "stage"):
+        return x
+    size: Size = critic.levels[critic.stage.level]
+    factor = x.shape[2] // size.height
+    return avg_pool2d(x, factor) if factor > 1 else x
+
+
+def _spread(images: Images) -> float:
+    """How varied images are: their standard deviation times the number of ways they differ in.
+
+    That number is the exponential of the entropy of the variances: 1 if all lie on a line.
+    """
+    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).double()
+    factor = max(1, min(x.shape[2:]) // VARIETY_AT)
+    flat = avg_pool2d(x, factor).flatten(1)
+    spectrum = torch.linalg.svdvals(flat - flat.mean(0)).square()
+    share = spectrum / spectrum.sum().clamp_min(1e-12)
+    ways = torch.exp(-(share * share.clamp_min(1e-12).log()).sum())
+    return float((spectrum.sum() / flat.numel()).sqrt() * ways)
+
+
+def planned(config: Config, prepared: Prepared, images_per_second: float) -> Config:
+    """The configuration with the interval, the images and the measure that its time allows.
+
+    What was chosen stays. As many images as leave time for 20 looks, and features if they do.
+    """
+    chores, images = config.chores, config.recipe.images
+    seconds = SHARE * images / images_per_second
+    players = make_players(config)
+    measuring = Measuring(replace(config, chores=replace(chores, measure_by="swd")), prepared)
+    each = _seconds_of(lambda: measuring.look(players)) / measuring.n
+    by = chores.measure_by
+    worth = seconds / LOOKS > FROM * (each + FEATURES_TAKE)
+    if by == "frechet" or (by is None and worth and find_spec(PACKAGE)):
+        network = load_lite0()
+        with_features = each + _seconds_of(lambda: features_of(measuring.few, network)) / FEW
+        fits = seconds / LOOKS > FROM * with_features
+        by, each = ("frechet", with_features) if by or fits else ("swd", each)
+    fitting = [n for n in FEWER if n * each * LOOKS <= seconds]
+    n = chores.measure_images or next(iter(fitting), FEWER[-1])
+    looks = min(LOOKS, max(1, int(seconds / (n * each))))
+    every = chores.measure_every or math.ceil(images / looks)
+    chosen = replace(chores, measure_every=every, measure_images=n, measure_by=by or "swd")
+    return replace(config, chores=chosen)
+
+
+def _seconds_of(work: Callable[[], object]) -> float:
+    """Of the second time: the first one warms up, and works out what is kept."""
+    work()
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")

@@ -1,0 +1,56 @@
+"""Back to where training was well, with other noise and a gentler rate, when it gives way.
+
+Attempt 0 is a run that never went back. Each return makes the next attempt, which draws other noise
+(play in training.py) and learns more gently: the first at half the rate until it has passed the
+place where it gave way by as far again, later ones at a quarter, an eighth, ... for good. All of it
+stands in `memory`, so a run that is cut short and resumed ends with the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from .checkpoints import Checkpoint
+from .players import Players
+from .run import Run
+
+ATTEMPT, UNTIL = "attempt", "gentle.until"  # names in memory
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why training cannot go on as it is."""
+
+    what: str  # the end of a sentence: "loss_g is not finite"
+    since: int  # images; what was saved before that is well
+    advice: str = "Start anew with a lower --lr."
+
+
+def attempt_of(players: Players) -> int:
+    """How often this run has gone back."""
+    return int(players.memory.get(ATTEMPT, 0))
+
+
+def gentleness(players: Players, drawn: int) -> float:
+    """What the learning rate is multiplied with at this clock, 0 to 1."""
+    attempt = attempt_of(players)
+    if attempt == 1 and drawn >= int(players.memory[UNTIL]):
+        return 1.0
+    return 0.5**attempt
+
+
+def last_good(run: Run, since: int, attempt: int, warn: Callable[[str], None]) -> Checkpoint | None:
+    """The newest whole checkpoint up to `since`; with each further attempt one older, if any is."""
+    clocks = [drawn for drawn in reversed(run.checkpoints.drawn()) if drawn <= since]
+    return run.checkpoints.first_whole(clocks[min(attempt - 1, len(clocks) - 1) :], warn)
+
+
+def begin_attempt(players: Players, attempt: int, failed: int, good: int) -> str:
+    """Make what was loaded the start of an attempt; how it is gentler, in words."""
+    players.memory[ATTEMPT] = torch.tensor(attempt)
+    players.memory[UNTIL] = torch.tensor(2 * failed - good)
+    part = f"1/{2**attempt} of the rate"
+    return f"{part} up to {2 * failed - good:,} images" if attempt == 1 else f"{part} from now on"

@@ -1,0 +1,164 @@
+"""The ways in which training fails, each with its signs in a run's history.
+
+A rule returns a verdict or nothing. The thresholds stand beside their rules; they were set on half
+of the trainings of benchmarks/verdicts.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .history import BLOCKS, LEAST, SURE, WINDOW, History, Verdict, first_above, now, said
+from .trends import blocks, smoothed, swings, trend
+
+Rule = Callable[[History], Verdict | None]
+
+
+def diverging(history: History) -> Verdict | None:
+    """The critic is not held: the norm of its gradient, or its losses, grow beyond all measure."""
+    unit = history.column(history.signals.unit)
+    if len(unit) >= LEAST and now(unit) > UNIT:
+        since = first_above(smoothed(unit, WINDOW), history.clocks(history.signals.unit), UNIT)
+        norm = 1 + math.sqrt(now(unit))
+        evidence = f"the critic's gradient has a norm of about {norm:.1f}, and 1 is held"
+        return said(history, "diverging", since, evidence)
+    for name in ("loss_g", history.signals.falls, "grad_c"):
+        x = np.abs(history.column(name))
+        if len(x) < LEAST:
+            continue
+        reference = float(np.median(x[: max(4, len(x) // 4)]))
+        grown = now(x) / max(reference, 1e-12)
+        if now(x) > HUGE or (grown > GROWN and trend(blocks(x, BLOCKS)) > SURE):
+            since = first_above(smoothed(x, WINDOW), history.clocks(name), min(HUGE, 3 * reference))
+            evidence = f"{name} is {now(x):.3g}, {grown:.0f} times what it was at the start"
+            return said(history, "diverging", since, evidence)
+    return None
+
+
+UNIT, HUGE, GROWN = 2.0, 1e3, 30.0
+
+
+def collapsing(history: History) -> Verdict | None:
+    """Images of the generator become alike."""
+    variety, clocks = smoothed(history.column("variety"), WINDOW), history.clocks("variety")
+    alike, reals = (
+        history.column("similarity", "measures"),
+        history.column("similarity_reals", "measures"),
+    )
+    if len(variety) < 2 * LEAST:
+        return None
+    peak = float(variety.max())
+    lost = 1 - now(variety) / max(peak, 1e-9)
+    low = now(variety) < POOR or (lost > LOST and now(variety) < 2 * POOR)
+    if len(alike) and now(alike) - reals[-1] < ALIKE * (1 - reals[-1]):
+        low = False
+    if not low:
+        return None
+    since = int(clocks[int(variety.argmax())]) if lost > LOST else int(clocks[0])
+    evidence = f"samples have {now(variety):.0%} of the variety of the images"
+    if lost > LOST:
+        evidence += f", {lost:.0%} less than at image {since:,}"
+    return said(history, "collapsing", since, evidence)
+
+
+POOR, LOST, ALIKE = 0.15, 0.6, 0.3
+
+
+def equilibrium(history: History) -> Verdict | None:
+    """A controller that does not hold the ratio it should."""
+    held, control = history.signals.held, history.signals.control
+    if held is None:
+        return None
+    k, x, g = (history.column(name) for name in (control, "loss_x", "loss_g"))
+    if len(k) < 2 * LEAST:
+        return None
+    ratio = g / np.maximum(x, 1e-12)
+    off = abs(now(ratio) / held - 1)
+    at_end = now(k) < 1e-3 or now(k) > 1 - 1e-3
+    if off > OFF and (at_end or off > 2 * OFF):
+        since = first_above(
+            np.abs(smoothed(ratio, WINDOW) / held - 1), history.clocks("loss_x"), OFF
+        )
+        evidence = f"L(G) / L(x) is {now(ratio):.2f} and should be {held:g}; k is {now(k):.3f}"
+        return said(history, "equilibrium lost", since, evidence)
+    return None
+
+
+OFF = 0.25
+
+
+def clip(history: History) -> Verdict | None:
+    """Nearly every weight of a clipped critic lies at its bound: it can say nothing more."""
+    share = history.column(history.signals.clipped)
+    if len(share) < LEAST or now(share) < SATURATED:
+        return None
+    since = first_above(smoothed(share, WINDOW), history.clocks(history.signals.clipped), SATURATED)
+    evidence = f"{now(share):.0%} of the critic's weights lie at the bound"
+    return said(history, "clip saturated", since, evidence)
+
+
+SATURATED = 0.9
+
+
+def overfits(history: History) -> Verdict | None:
+    """The critic knows its training images by heart: it scores them above held-out ones."""
+    gap, z = history.column("overfit", "measures"), history.column("overfit_z", "measures")
+    if len(gap) < LEAST // 2 or now(z) < OVERFIT_Z or now(gap) < OVERFIT:
+        return None
+    since = first_above(smoothed(z, 3), history.clocks("overfit_z", "measures"), OVERFIT_Z)
+    evidence = (
+        f"the critic scores training images above held-out ones by {now(gap):.0%} of what "
+        f"it finds between them and samples ({now(z):.0f} standard errors)"
+    )
+    return said(history, "critic overfits", since, evidence)
+
+
+OVERFIT, OVERFIT_Z = 0.15, 3.0
+
+
+def overpowers(history: History) -> Verdict | None:
+    """One player has won, and the other learns nothing from it."""
+    name = history.signals.falls
+    x, clocks = smoothed(history.column(name), WINDOW), history.clocks(name)
+    won = history.signals.won
+    if won is not None and now(x) > WON * won:
+        since = first_above(x, clocks, WON * won)
+        evidence = f"{name} is {now(x):.3f} of at most {won:.3f}: every sample is told"
+        return said(history, "critic overpowers", since, evidence)
+    if now(x) < 0 and now(x) < -0.1 * float(np.abs(x).max()):
+        since = first_above(-x, clocks, 0.0)
+        evidence = f"{name} is {now(x):.3g}, below 0: samples score above images"
+        return said(history, "generator overpowers", since, evidence)
+    return None
+
+
+WON = 0.97
+
+
+def oscillating(history: History) -> Verdict | None:
+    """Quality goes up and down by much, again and again, and gets nowhere."""
+    name, clocks, x = history.quality
+    if len(x) < LEAST:
+        return None
+    turns = swings(x, SWING * float(np.median(x)))
+    if turns < TURNS or trend(blocks(x, BLOCKS)) < -SURE:
+        return None
+    evidence = f"{name} turned {turns} times by {SWING:.0%} or more and did not fall"
+    return said(history, "oscillating", int(clocks[0]), evidence)
+
+
+SWING, TURNS = 0.15, 4
+
+
+RULES: tuple[Rule, ...] = (
+    diverging,
+    clip,
+    equilibrium,
+    collapsing,
+    overpowers,
+    overfits,
+    oscillating,
+)
