@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from poise import evaluate as command
 from poise import naming
 from poise.data import labelled
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
 from poise.data.shapes import draw_shape
 from poise.evaluate import parse_evaluate
+from poise.judging import NAMES
 from poise.metrics import lite0
 from poise.metrics.sets import Images
 from poise.run import Run
@@ -373,6 +373,8 @@ WORDS = {
     "{run} --batch 0": "--batch must be at least 1 image, got 0",
     "{run} --seed 99999999999999999999": "--seed",
     "{run} --device tpu": "--device cpu",
+    "{run} --at 7": "keeps no checkpoint after 7 images",
+    "{run} --at worst": "--at is best, last or a number of images",
     "{run} --out taken.json": "taken.json is there already and is not overwritten",
     "{run} --out table.csv": "--out is a .json, got table.csv",
     "{run} --size 100": "no base fits",
@@ -404,7 +406,7 @@ def test_a_value_of_the_wrong_kind_is_refused(words: str, run: Run) -> None:
 def test_measures_are_taken_in_their_order_whatever_was_typed() -> None:
     asked = parse_evaluate(["a", "b", "--measures", "modes", "swd", "-n", "9"])
     assert (asked.subjects, asked.chosen, asked.n) == (("a", "b"), ("swd", "modes"), 9)
-    assert parse_evaluate(["a"]).chosen == command.NAMES
+    assert parse_evaluate(["a"]).chosen == NAMES
 
 
 def test_long_paths_are_shortened_unless_two_would_be_alike() -> None:

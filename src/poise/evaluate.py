@@ -37,6 +37,7 @@ class EvaluateOptions:
     size: str | None = None  # 64, or 64x96; unset: the runs', the set's, or the first image's
     seed: int = 0  # of the latents, and of what is looked at
     batch: int = 64  # images measured at a time; changes no number
+    at: str = "best"  # which checkpoint: best (as measured), last, or a number of images
     device: str = "cpu"  # cpu, cuda, mps: where the generators run
     out: Path | None = None  # a .json; unset: one in each run
 
@@ -77,7 +78,7 @@ def evaluate(asked: EvaluateOptions, watcher: Watcher) -> int:
     """
     if asked.out:
         refuse_taken([asked.out])
-    loaded = generators(asked.subjects, asked.device, watcher)
+    loaded = generators(asked.subjects, asked.at, asked.device, watcher)
     size = parse_size(asked.size) if asked.size else None
     reals = find_reals(asked.subjects, loaded, asked.reals, size, watcher)
     refuse_unlike(loaded, reals)

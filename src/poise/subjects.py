@@ -72,14 +72,16 @@ class RealSet:
         return self.prepared.gather(self.prepared.held_out, self.size)
 
 
-def generators(names: Sequence[str], device: str, watcher: Watcher) -> dict[str, Generator]:
-    """The generator of each name that is a run.
+def generators(
+    names: Sequence[str], at: str, device: str, watcher: Watcher
+) -> dict[str, Generator]:
+    """The generator of each name that is a run, as of the checkpoint that `at` names.
 
     Raises:
         InputError: a run without a checkpoint or of a newer version, or no such device.
     """
     runs = [name for name in names if is_run(Path(name))]
-    return {name: load(name, device=device, warn=watcher.warn) for name in runs}
+    return {name: load(name, device=device, at=at, warn=watcher.warn) for name in runs}
 
 
 def find_reals(
