@@ -1,8 +1,9 @@
 """What measuring costs and how many images it takes: markdown tables.
 
 `OMP_NUM_THREADS=1 python benchmarks/measures.py [--count 2000] [--sides 32 64 128]` times every
-measure on so many reals and as many fakes, built-in shapes; `--order` instead scores shapes that
-are clean, blurred, noisy or fewer by the Frechet distance at several n, each over some draws.
+measure on so many reals and as many fakes, built-in shapes; with no side, those of features alone.
+`--order` instead scores shapes that are clean, blurred, noisy or fewer by the Frechet distance at
+several n, each over some draws.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def shapes(count: int, side: int, first: int = 0) -> Images:
 
 def blurred(images: Images, times: int) -> Images:
     """Averaged with the neighbours on both sides, along both axes, several times."""
-    levels = images.astype(np.float32)
+    levels = images.astype(float)
     for _ in range(times):
         for axis in (1, 2):
             levels = (np.roll(levels, 1, axis) + 2 * levels + np.roll(levels, -1, axis)) / 4
@@ -57,7 +58,10 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def times(count: int, sides: list[int]) -> None:
-    """The time of each measure; those of features do not depend on the side."""
+    """The time of each measure."""
+    if not sides:
+        points(count)
+        return
     network = load_lite0()
     print(f"| seconds for {count:,} reals and {count:,} fakes |", end="")
     print(" | ".join(f" {side}x{side}" for side in sides), "|")
@@ -66,7 +70,8 @@ def times(count: int, sides: list[int]) -> None:
     for side in sides:
         reals, fakes = shapes(count, side), shapes(count, side, first=count)
         start = time.perf_counter()
-        a, b = (features_of(images, network) for images in (reals, fakes))
+        for images in (reals, fakes):
+            features_of(images, network)
         took = time.perf_counter() - start
         rows.setdefault("features of both, once", []).append(took)
         rows.setdefault("... milliseconds an image", []).append(took / (2 * count) * 1000)
@@ -77,9 +82,19 @@ def times(count: int, sides: list[int]) -> None:
         )
     for name, row in rows.items():
         print(f"| {name} | " + " | ".join(f"{value:.3g}" for value in row) + " |")
+    points(count)
+
+
+def points(count: int) -> None:
+    """The time of the measures of features, which do not depend on the side: of random numbers."""
+    random = np.random.default_rng(0)
+    a, b = (
+        Features(random.normal(size=(count, 320)).astype(np.float32), "random", "none")
+        for _ in range(2)
+    )
+    print(f"\n| seconds for features of {count:,} reals and {count:,} fakes | |\n|---|---:|")
     for name, measure in of_features(a, b).items():
-        cells = [f"{seconds(measure):.3g}"] * len(sides)  # the side is forgotten
-        print(f"| {name}, of features | " + " | ".join(cells), "|")
+        print(f"| {name} | {seconds(measure):.3g} |")
 
 
 def of_features(a: Features, b: Features) -> dict[str, Callable[[], object]]:
@@ -126,7 +141,7 @@ def main() -> None:
     """One of the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--sides", type=int, nargs="+", default=[32, 64, 128])
+    parser.add_argument("--sides", type=int, nargs="*", default=[32, 64, 128])
     parser.add_argument("--order", action="store_true")
     given = parser.parse_args()
     if given.order:

@@ -99,6 +99,32 @@ def test_a_set_of_one_repeated_image_covers_itself() -> None:
     assert four(coverage(same, points(same.values + 0.01))) == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("rows", [512, 7])
+def test_repeated_images_are_at_distance_0_whatever_rounding_says(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten images, each ten times: all 5 neighbours are copies, so a ball holds its ten alone."""
+    monkeypatch.setattr(neighbours, "ROWS", rows)
+    repeated = points(normal(10, 320, 0, shift=0.7).values.repeat(10, axis=0))
+    assert four(coverage(repeated, points(repeated.values[::-1]))) == (1, 1, 2, 1)
+    near = points(repeated.values * np.float32(1.001))
+    assert four(coverage(repeated, near)) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("rows", [512, 7])
+def test_the_image_on_the_edge_of_a_ball_is_in_it_whatever_rounding_says(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fakes are some of the reals: of its 5 neighbours and itself a ball holds those left."""
+    monkeypatch.setattr(neighbours, "ROWS", rows)
+    reals = normal(513, 320, 0, shift=0.7)
+    x = reals.values.astype(float)
+    order = np.stack([np.argsort(((x - each) ** 2).sum(axis=1))[:6] for each in x])
+    for count in (53, 101, 512):
+        expected = (order < count).sum() / 5 / count
+        assert coverage(reals, points(x[:count])).density == pytest.approx(expected, rel=1e-12)
+
+
 def test_the_report_names_k_network_resize_and_counts() -> None:
     found = Coverage(1200, 900, "Net, layer", "64x64", 0.5, 0.25, 1.125, 1, 5)
     assert str(found) == (

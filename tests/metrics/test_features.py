@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from poise.errors import DataError
 from poise.metrics.features import (
@@ -41,6 +42,25 @@ def test_an_image_has_the_same_bits_wherever_and_beside_whatever_it_stands(
         assert (features_of(images[:count], lite0).values == whole[:count]).all()
     order = np.random.default_rng(0).permutation(21)
     assert (features_of(images[order], lite0).values == whole[order]).all()
+
+
+class Counting(Corners):
+    """Writes down how many images it is given at once."""
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.given.append(len(images))
+        return super().__call__(images)
+
+
+@pytest.mark.parametrize("count", [1, 8, 21])
+def test_a_network_is_given_as_many_images_every_time(count: int) -> None:
+    """On machines where another number of images would change the bits of each."""
+    network = Counting()
+    assert features_of(noise(count, 4, 4, 3), network).n == count
+    assert set(network.given) == {8}
 
 
 def test_the_mean_of_each_quarter_is_what_a_network_of_means_sees() -> None:

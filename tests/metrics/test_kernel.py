@@ -41,6 +41,44 @@ def test_it_agrees_with_loops_over_all_pairs_however_the_matrix_is_cut(
     assert kernel_distance(reals, fakes).distance == pytest.approx(loops(reals, fakes), rel=1e-9)
 
 
+def variance(reals: Features, fakes: Features) -> float:
+    """The square of the error: images left out one by one, matrices centred entry by entry."""
+    x, y = (each.values.astype(float) for each in (reals, fakes))
+    (m, d), n = x.shape, len(y)
+
+    def without(points_: np.ndarray, at: int) -> Features:
+        return points(np.delete(points_, at, axis=0))
+
+    jackknife = 0.0
+    for left_out in (
+        [kernel_distance(without(x, i), fakes).distance for i in range(m)],
+        [kernel_distance(reals, without(y, j)).distance for j in range(n)],
+    ):
+        jackknife += (len(left_out) - 1) * float(np.var(left_out))
+
+    def within(z: np.ndarray) -> float:
+        k = (z @ z.T / d + 1) ** 3
+        np.fill_diagonal(k, 0)
+        size = len(z)
+        rows = k.sum(axis=1) / (size - 2)
+        centred = k - rows[:, None] - rows + k.sum() / ((size - 1) * (size - 2))
+        np.fill_diagonal(centred, 0)
+        return float((centred**2).sum() / (size * (size - 3)))
+
+    k = (x @ y.T / d + 1) ** 3
+    centred = k - k.mean(axis=0) - k.mean(axis=1)[:, None] + k.mean()
+    between = (centred**2).sum() / ((m - 1) * (n - 1))
+    pairs = 2 * within(x) / (m * (m - 1)) + 2 * within(y) / (n * (n - 1)) + 4 * between / (m * n)
+    return float(pairs + max(0.0, jackknife - 2 * pairs))
+
+
+@pytest.mark.parametrize(("m", "n", "shift"), [(40, 34, 0.0), (40, 60, 0.5), (60, 40, 2.0)])
+def test_its_error_agrees_with_leaving_images_out_one_by_one(m: int, n: int, shift: float) -> None:
+    reals, fakes = normal(m, 5, 2), normal(n, 5, 3, shift=shift)
+    got = kernel_distance(reals, fakes).error
+    assert got == pytest.approx(math.sqrt(variance(reals, fakes)), rel=1e-6)
+
+
 def test_points_at_two_places_are_apart_by_the_kernel_of_the_places() -> None:
     """All x at 0 and all y at (v, v, ...): 1 + (v^2 + 1)^3 - 2, without any error."""
     got = kernel_distance(points(np.zeros((40, 3))), points(np.full((50, 3), 2.0)))

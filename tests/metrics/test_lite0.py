@@ -67,8 +67,8 @@ def test_padding_is_that_of_tensorflow(shape: tuple[int, int], kernel: int, stri
 
 def test_a_large_image_is_averaged_not_skipped_through(network: Lite0) -> None:
     """A fine checkerboard is gray from afar; without antialiasing it would be black or white."""
-    board = np.indices((512, 512)).sum(axis=0) % 2 * 255
-    fine = np.broadcast_to(board[None, :, :, None], (1, 512, 512, 3)).astype(np.uint8)
+    board = np.indices((640, 640)).sum(axis=0) % 2 * 255  # 5 to a pixel: one is at its centre
+    fine = np.broadcast_to(board[None, :, :, None], (1, 640, 640, 3)).astype(np.uint8)
     gray, black = np.full((1, 128, 128, 3), 127, np.uint8), np.zeros((1, 128, 128, 3), np.uint8)
     seen, of_gray, of_black = (features_of(x, network).values for x in (fine, gray, black))
     assert np.abs(seen - of_gray).max() < 0.15 * np.abs(of_black - of_gray).max()

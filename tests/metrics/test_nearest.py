@@ -26,6 +26,15 @@ def test_the_nearest_is_what_a_loop_finds(rows: int, monkeypatch: pytest.MonkeyP
         assert distances[i] == pytest.approx(min(each))
 
 
+@pytest.mark.parametrize("rows", [512, 7])
+def test_a_copy_is_at_distance_0_to_the_bit(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "ROWS", rows)
+    trained = normal(513, 320, 0, shift=0.7).values
+    distances, indexes = nearest(trained[40:93], trained)
+    assert (distances == 0).all()
+    assert (indexes == np.arange(40, 93)).all()
+
+
 def test_fakes_of_the_same_law_are_as_near_as_held_out_reals_within_the_error() -> None:
     found = [
         memorised(normal(400, 3, 3 * s), normal(500, 3, 3 * s + 1), normal(500, 3, 3 * s + 2))
