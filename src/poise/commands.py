@@ -29,6 +29,7 @@ from .presets import recipe
 from .ranks import first_makes
 from .run import Run, sample_path
 from .session import TrainOptions, planned, prepared_path, with_images
+from .status import describe, parse_status
 from .terminal import Terminal
 from .walk import film, parse_walk
 from .watcher import Watcher
@@ -213,9 +214,18 @@ def evaluate_to_files(argv: Sequence[str]) -> int:
         return evaluate(parse_evaluate(argv), terminal)
 
 
+def status(argv: Sequence[str]) -> int:
+    """`poise status`; the exit code."""
+    with Terminal() as terminal:
+        for line in describe(Run.open(Path(parse_status(argv).run))):
+            terminal.say(line)
+    return 0
+
+
 WORK: dict[str, Callable[[Sequence[str]], int]] = {
     "evaluate": evaluate_to_files,
     "prepare": prepare_images,
     "sample": sample,
+    "status": status,
     "walk": walk,
 }

@@ -75,6 +75,7 @@ class Chores:
     measure_every: int | None = None  # images; unset: so that it costs at most 5 % of the time
     measure_images: int | None = None  # images of each kind in a measurement; unset: what that buys
     measure_by: Literal["swd", "frechet"] | None = None  # tells the best; unset: what time allows
+    stop_when: Literal["never", "converged"] = "never"  # before all images: when nothing improves
     retries: int = 3  # times that a run which gives way goes back to a good checkpoint
 
     def __post_init__(self) -> None:

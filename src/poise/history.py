@@ -70,17 +70,29 @@ class History:
     measures: Lines
     signals: Signals
 
+    def rows(self, *names: str, of: str = "log") -> Row:
+        """The lines that have all of these numbers: clocks, then a column for each, [1 + names, n].
+
+        Oldest first; other lines are left out.
+        """
+        lines: Lines = getattr(self, of)
+        wanted = ("drawn", *names)
+        found = [
+            [line[name] for name in wanted]
+            for line in lines
+            if all(isinstance(line.get(name), int | float) for name in wanted)
+        ]
+        return np.array(found, np.float64).reshape(-1, len(wanted)).T
+
     def column(self, name: str, of: str = "log") -> Row:
         """The numbers of this name, oldest first; lines without it are left out."""
-        lines: Lines = getattr(self, of)
-        found = [line[name] for line in lines if isinstance(line.get(name), int | float)]
-        return np.array(found, np.float64)
+        numbers: Row = self.rows(name, of=of)[1]
+        return numbers
 
     def clocks(self, name: str, of: str = "log") -> Row:
         """The images at which those numbers were written."""
-        lines: Lines = getattr(self, of)
-        found = [line["drawn"] for line in lines if isinstance(line.get(name), int | float)]
-        return np.array(found, np.float64)
+        clocks: Row = self.rows(name, of=of)[0]
+        return clocks
 
     @property
     def quality(self) -> tuple[str, Row, Row]:
@@ -89,12 +101,19 @@ class History:
             if len(found := self.column(name, "measures")) >= LEAST // 2:
                 return name, self.clocks(name, "measures"), found
         name = self.signals.falls
-        return name, self.clocks(name), smoothed(self.column(name), WINDOW)
+        x = smoothed(self.column(name), WINDOW)
+        peak = int(x.argmax())  # it rises while the critic learns to see
+        return name, self.clocks(name)[peak:], x[peak:]
 
 
 def now(x: Row) -> float:
     """The median of the last fifth of a row, at least of 3 numbers."""
     return float(np.median(x[-max(3, math.ceil(LATE * len(x))) :]))
+
+
+def last_within(x: Row, clocks: Row, level: float) -> int:
+    """The clock of the last number that is at most a level."""
+    return int(clocks[np.flatnonzero(x <= level)[-1]])
 
 
 def first_above(x: Row, clocks: Row, level: float) -> int:
@@ -104,5 +123,6 @@ def first_above(x: Row, clocks: Row, level: float) -> int:
 
 
 def said(history: History, name: str, since: int, evidence: str) -> Verdict:
+    """A verdict, with the advice of the method where it has some of its own."""
     advice = history.signals.advice.get(name, ADVICE[name])
     return Verdict(name, since, evidence, advice)

@@ -15,8 +15,9 @@ from .errors import RunError, TrainingFailed
 from .machine import memory_in_use
 from .measuring import Measuring
 from .meter import Meter
+from .observer import Observer
 from .players import Losses, Players, Reals
-from .ranks import wait_for_all
+from .ranks import most, wait_for_all
 from .recovery import Trouble, attempt_of, begin_attempt, last_good
 from .run import Run
 from .saver import Saver
@@ -45,6 +46,7 @@ class Keeper:
         self.meter, self.measuring = Meter(), measuring
         self.saver = Saver(run, players, reals, self.meter, watcher)
         self._started, self._first = time.monotonic(), 0
+        self.observer = Observer(run, watcher)
         self._numbers: dict[str, float] = {}
         self._memory = 0  # bytes
 
@@ -52,6 +54,12 @@ class Keeper:
     def writes(self) -> bool:
         """Whether this rank is the one that writes."""
         return self.players.rank == 0
+
+    @property
+    def enough(self) -> bool:
+        """Whether the run was told to end here, since nothing improves any more."""
+        wanted = self.run.config.chores.stop_when == "converged"
+        return wanted and self.observer.verdict.name == "stalled"
 
     def resume(self) -> None:
         """Go back to the newest whole checkpoint, if there is one."""
@@ -103,7 +111,8 @@ class Keeper:
             return
         speed = (drawn - self._first) / max(time.monotonic() - self._started, 1e-9)
         images = self.run.config.recipe.images
-        self.watcher.stepped(Moment(drawn, images, speed, self._memory, self._numbers))
+        word = self.observer.verdict.name
+        self.watcher.stepped(Moment(drawn, images, speed, self._memory, self._numbers, word))
         if due(chores.sample_every, before, drawn):
             self.saver.sample()
         if saves:
@@ -146,6 +155,7 @@ class Keeper:
         if self.writes:
             self.run.checkpoints.set_aside_after(self._first)
             self.run.rewind_log(self._first)
+            self.observer.begin()
 
     def _go_back(self, trouble: Trouble) -> None:
         """Return to a good checkpoint, or to the beginning, for another attempt.
@@ -184,6 +194,11 @@ class Keeper:
             facts = {"why": trouble.what, "to": self.reals.drawn, "attempt": attempt}
             self.run.event("went back", failed, **facts, gentler=gentler)
 
+    def _agreed(self, trouble: Trouble | None) -> Trouble | None:
+        """What the first rank sees, told to all: they go back together."""
+        since = most(trouble.since + 1 if trouble else 0, self.players.device)
+        return trouble or (Trouble("the first rank says why", since - 1) if since else None)
+
     def _not_finite(self, drawn: int) -> Trouble | None:
         bad = not_finite(self.players.state())
         return Trouble(f"{', '.join(bad[:3])} not finite", drawn) if bad else None
@@ -201,8 +216,9 @@ class Keeper:
                 self.run.event("skipped", drawn, gradients_a_step=skipped)
             if self.measuring:
                 self._numbers |= self.measuring.glance(self.players)
-            self.saver.log(self._numbers)
-        return None
+            verdict = self.observer.logged(drawn, self._numbers)
+            self.saver.log({**self._numbers, "verdict": verdict.name})
+        return self._agreed(self.observer.trouble() if self.writes else None)
 
     def _measure(self, drawn: int) -> Trouble | None:
         """Measure, and keep the checkpoint if it is the best so far."""
@@ -210,6 +226,7 @@ class Keeper:
         if self.writes and self.measuring:
             numbers = self.measuring.look(self.players)
             self.saver.measured(numbers)
+            self.observer.measured(drawn, numbers)
             by = self.measuring.best_by
             value = numbers.get(by, math.nan)
             if value < self.run.best_value(by):

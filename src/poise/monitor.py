@@ -9,10 +9,14 @@ benchmarks/verdicts.py; docs/verdicts.md says how often they are right on the ot
 
 from __future__ import annotations
 
-from .history import BLOCKS, LEAST, SURE, History, Lines, Verdict, said
+from .history import BLOCKS, LEAST, SURE, History, Lines, Verdict, now, said
 from .signals import Signals
 from .symptoms import RULES
 from .trends import blocks, trend
+
+MOST = 400  # lines that are looked at: a verdict costs 20 ms
+WAITED = 0.4  # of a history, without a new low: it has stalled
+WORSE, NEVER = 1.25, 0.9  # times the best, and the first
 
 
 def judge(log: Lines, measures: Lines, signals: Signals) -> Verdict:
@@ -20,7 +24,7 @@ def judge(log: Lines, measures: Lines, signals: Signals) -> Verdict:
 
     Lines may be missing and may lack numbers; what is not there is not judged.
     """
-    history = History(log, measures, signals)
+    history = History(thinned(log), thinned(measures), signals)
     if len(history.column(signals.falls)) < LEAST:
         return said(history, "too early", 0, f"{len(log)} lines of the log are too few")
     for rule in RULES:
@@ -30,17 +34,33 @@ def judge(log: Lines, measures: Lines, signals: Signals) -> Verdict:
     return _progress(history)
 
 
+def thinned(lines: Lines) -> Lines:
+    """At most 400 of these, evenly spread, the newest among them."""
+    step = -(-len(lines) // MOST)
+    return lines[(len(lines) - 1) % step :: step] if step > 1 else lines
+
+
+def much_worse(log: Lines, measures: Lines, signals: Signals) -> bool:
+    """Whether images are far from the best that there were, or never got better."""
+    _, _, x = History(log, measures, signals).quality
+    return len(x) >= LEAST and (now(x) > WORSE * x.min() or x.min() > NEVER * x[0])
+
+
 def _progress(history: History) -> Verdict:
     """Learning, converging or stalled, by the trend of what falls as images get better."""
     name, clocks, x = history.quality
+    if len(x) < LEAST // 2:
+        evidence = f"{name} rises while the critic learns to see"
+        return said(history, "learning", int(history.clocks(name)[0]), evidence)
     half = x[len(x) // 2 :]
     z_all, z_late = trend(blocks(x, BLOCKS)), trend(blocks(half, BLOCKS))
     best, place = float(x.min()), int(x.argmin())
     fell = 1 - best / max(float(x.max()), 1e-12)
     evidence = f"{name} fell by {fell:.0%} to {best:.4g}"
-    if z_late < -SURE or len(x) < LEAST:
-        return said(history, "learning", int(clocks[0]), evidence)
-    if z_all < -SURE and place >= 0.75 * (len(x) - 1):
+    waited = len(x) - 1 - place
+    if waited >= LEAST and waited >= WAITED * len(x) and z_late > -SURE:
+        evidence += f" at image {int(clocks[place]):,}, and not below since"
+        return said(history, "stalled", int(clocks[place]), evidence)
+    if len(half) >= LEAST and z_all < -SURE and z_late > -SURE:
         return said(history, "converging", int(clocks[len(x) // 2]), f"{evidence}, ever slower")
-    evidence += f" at image {int(clocks[place]):,}, and not below since"
-    return said(history, "stalled", int(clocks[place]), evidence)
+    return said(history, "learning", int(clocks[0]), evidence)

@@ -102,11 +102,16 @@ def together() -> bool:
 
 def any_rank(flag: bool, device: torch.device) -> bool:
     """Whether any rank says so: all must stop after the same step."""
+    return bool(most(int(flag), device))
+
+
+def most(value: int, device: torch.device) -> int:
+    """The largest value of all ranks."""
     if not together():
-        return flag
-    said = torch.tensor(int(flag), device=device)
+        return value
+    said = torch.tensor(value, device=device)
     dist.all_reduce(said, dist.ReduceOp.MAX)
-    return bool(said)
+    return int(said)
 
 
 def mean_over_ranks(values: torch.Tensor) -> torch.Tensor:

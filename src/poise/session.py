@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -54,6 +55,8 @@ class ResumeOptions:
     sample_every: int | None = None  # images
     save_every: int | None = None  # images
     keep: int | None = None  # newest checkpoints kept
+    retries: int | None = None  # times that a run which gives way goes back, in all
+    stop_when: Literal["never", "converged"] | None = None  # before all images
     threads: int | None = None  # of the CPU; another number than the run's changes the last bits
     device: str | None = None  # another than the run's changes the last bits
 

@@ -11,7 +11,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .history import BLOCKS, LEAST, SURE, WINDOW, History, Verdict, first_above, now, said
+from .history import (
+    BLOCKS,
+    LEAST,
+    SURE,
+    WINDOW,
+    History,
+    Verdict,
+    first_above,
+    last_within,
+    now,
+    said,
+)
 from .trends import blocks, smoothed, swings, trend
 
 Rule = Callable[[History], Verdict | None]
@@ -31,39 +42,41 @@ def diverging(history: History) -> Verdict | None:
             continue
         reference = float(np.median(x[: max(4, len(x) // 4)]))
         grown = now(x) / max(reference, 1e-12)
-        if now(x) > HUGE or (grown > GROWN and trend(blocks(x, BLOCKS)) > SURE):
+        grows = grown > GROWN and now(x) > LARGE and trend(blocks(x, BLOCKS)) > SURE
+        if now(x) > HUGE or grows:
             since = first_above(smoothed(x, WINDOW), history.clocks(name), min(HUGE, 3 * reference))
             evidence = f"{name} is {now(x):.3g}, {grown:.0f} times what it was at the start"
             return said(history, "diverging", since, evidence)
     return None
 
 
-UNIT, HUGE, GROWN = 2.0, 1e3, 30.0
+UNIT, HUGE, LARGE, GROWN = 2.0, 1e3, 10.0, 30.0
 
 
 def collapsing(history: History) -> Verdict | None:
     """Images of the generator become alike."""
-    variety, clocks = smoothed(history.column("variety"), WINDOW), history.clocks("variety")
-    alike, reals = (
-        history.column("similarity", "measures"),
-        history.column("similarity_reals", "measures"),
-    )
+    clocks, variety = history.rows("variety")
     if len(variety) < 2 * LEAST:
         return None
+    variety = smoothed(variety, WINDOW)
     peak = float(variety.max())
     lost = 1 - now(variety) / max(peak, 1e-9)
-    low = now(variety) < POOR or (lost > LOST and now(variety) < 2 * POOR)
-    if len(alike) and now(alike) - reals[-1] < ALIKE * (1 - reals[-1]):
-        low = False
-    if not low:
+    if now(variety) >= POOR and not (lost > LOST and now(variety) < 2 * POOR):
         return None
-    since = int(clocks[int(variety.argmax())]) if lost > LOST else int(clocks[0])
+    if lost <= LOST and trend(blocks(variety[len(variety) // 2 :], BLOCKS)) > SURE:
+        return None  # it is only beginning to come
+    _, alike, reals = history.rows("similarity", "similarity_reals", of="measures")
+    if len(alike) and now(alike) - reals[-1] < ALIKE * (1 - reals[-1]):
+        return None  # what is measured on more images does not agree
     evidence = f"samples have {now(variety):.0%} of the variety of the images"
-    if lost > LOST:
-        evidence += f", {lost:.0%} less than at image {since:,}"
+    if lost <= LOST:
+        return said(history, "collapsing", int(clocks[0]), evidence)
+    since = last_within(-variety, clocks, -NEARLY * peak)
+    evidence += f", {lost:.0%} less than up to image {since:,}"
     return said(history, "collapsing", since, evidence)
 
 
+NEARLY = 0.8  # of the peak
 POOR, LOST, ALIKE = 0.15, 0.6, 0.3
 
 
@@ -72,16 +85,14 @@ def equilibrium(history: History) -> Verdict | None:
     held, control = history.signals.held, history.signals.control
     if held is None:
         return None
-    k, x, g = (history.column(name) for name in (control, "loss_x", "loss_g"))
+    clocks, k, x, g = history.rows(control, "loss_x", "loss_g")
     if len(k) < 2 * LEAST:
         return None
     ratio = g / np.maximum(x, 1e-12)
     off = abs(now(ratio) / held - 1)
     at_end = now(k) < 1e-3 or now(k) > 1 - 1e-3
     if off > OFF and (at_end or off > 2 * OFF):
-        since = first_above(
-            np.abs(smoothed(ratio, WINDOW) / held - 1), history.clocks("loss_x"), OFF
-        )
+        since = first_above(np.abs(smoothed(ratio, WINDOW) / held - 1), clocks, OFF)
         evidence = f"L(G) / L(x) is {now(ratio):.2f} and should be {held:g}; k is {now(k):.3f}"
         return said(history, "equilibrium lost", since, evidence)
     return None
@@ -105,10 +116,10 @@ SATURATED = 0.9
 
 def overfits(history: History) -> Verdict | None:
     """The critic knows its training images by heart: it scores them above held-out ones."""
-    gap, z = history.column("overfit", "measures"), history.column("overfit_z", "measures")
+    clocks, gap, z = history.rows("overfit", "overfit_z", of="measures")
     if len(gap) < LEAST // 2 or now(z) < OVERFIT_Z or now(gap) < OVERFIT:
         return None
-    since = first_above(smoothed(z, 3), history.clocks("overfit_z", "measures"), OVERFIT_Z)
+    since = first_above(smoothed(z, 3), clocks, OVERFIT_Z)
     evidence = (
         f"the critic scores training images above held-out ones by {now(gap):.0%} of what "
         f"it finds between them and samples ({now(z):.0f} standard errors)"
@@ -128,14 +139,32 @@ def overpowers(history: History) -> Verdict | None:
         since = first_above(x, clocks, WON * won)
         evidence = f"{name} is {now(x):.3f} of at most {won:.3f}: every sample is told"
         return said(history, "critic overpowers", since, evidence)
-    if now(x) < 0 and now(x) < -0.1 * float(np.abs(x).max()):
-        since = first_above(-x, clocks, 0.0)
+    since = first_above(-x, clocks, 0.0)
+    lasting = float((clocks > since).mean()) > LASTING
+    if now(x) < -0.1 * float(np.abs(x).max()) and lasting:
         evidence = f"{name} is {now(x):.3g}, below 0: samples score above images"
         return said(history, "generator overpowers", since, evidence)
     return None
 
 
-WON = 0.97
+WON = 0.97  # of the most there can be
+LASTING = 0.4  # of the history: at first the critic knows nothing yet
+
+
+def worsening(history: History) -> Verdict | None:
+    """Images get worse than they were, and go on to."""
+    name, clocks, x = history.quality
+    place = int(x.argmin())
+    if len(x) - place < LEAST // 2 or now(x) < WORSE * x[place]:
+        return None
+    if trend(x[place:]) < SURE and now(x) < 2 * x[place]:
+        return None
+    since = last_within(x, clocks, NEAR * x[place])
+    evidence = f"{name} rose from {x[place]:.4g} to {now(x):.4g}"
+    return said(history, "diverging", since, evidence)
+
+
+WORSE, NEAR = 1.25, 1.1  # times the best
 
 
 def oscillating(history: History) -> Verdict | None:
@@ -161,4 +190,5 @@ RULES: tuple[Rule, ...] = (
     overpowers,
     overfits,
     oscillating,
+    worsening,
 )

@@ -161,6 +161,8 @@ def describe(moment: Moment) -> str:
     for name in ("stage", "distance", "convergence"):
         if name in moment.numbers:
             parts.append(f"{name} {moment.numbers[name]:.3g}")
+    if moment.verdict:
+        parts.append(moment.verdict)
     if moment.memory:
         parts.append(f"{moment.memory / 1e9:.1f} GB")
     return ", ".join(parts)

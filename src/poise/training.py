@@ -46,7 +46,7 @@ def train(run: Run, watcher: Watcher, stop: Callable[[], bool] = lambda: False) 
         keeper.resume()
         for before, losses in play(config, players, reals):
             keeper.after_step(before, losses)
-            if ranks.any_rank(stop(), players.device):
+            if ranks.any_rank(stop() or keeper.enough, players.device):
                 break
         done = keeper.close()
     ranks.leave()

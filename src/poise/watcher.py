@@ -15,6 +15,7 @@ class Moment:
     images_per_second: float  # since training began or was resumed
     memory: int  # bytes that the process takes, as of the last log line
     numbers: dict[str, float]  # of the last log line; {} before the first
+    verdict: str = ""  # of the monitor, in a word or two
 
     @property
     def seconds_left(self) -> float:

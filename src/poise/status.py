@@ -1,0 +1,59 @@
+"""`poise status`: how a run does, from what lies on the disk; touches nothing, needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tyro.conf import Positional
+
+from .errors import RunError
+from .lines import read_lines
+from .monitor import judge
+from .options import parsed
+from .run import EVENTS, Run
+from .signals import signals_of
+
+TOLD = ("went back", "fell back", "failed", "skipped", "verdict", "note")  # of events
+LAST = 8  # events that are shown
+
+
+@dataclass(frozen=True)
+class StatusOptions:
+    """Say how a run does: its verdict, its best checkpoint, what happened."""
+
+    run: Positional[str]  # the run's directory
+
+
+def parse_status(argv: Sequence[str]) -> StatusOptions:
+    """The options of `poise status`."""
+    return parsed(StatusOptions, argv, "poise status")
+
+
+def describe(run: Run) -> Iterator[str]:
+    """What there is to say of a run, line by line.
+
+    Raises:
+        RunError: nothing was logged yet.
+    """
+    log, measures = run.history(), run.measures()
+    if not log:
+        raise RunError(
+            f"{run.path} has logged nothing yet: the first line comes after "
+            f"{run.config.chores.log_every:,} images: poise train {run.path}"
+        )
+    images = run.config.recipe.images
+    yield f"{run.path}: {log[-1]['drawn']:,} of {images:,} images drawn."
+    yield f"Verdict: {judge(log, measures, signals_of(run.config.recipe.method))}"
+    if measures:
+        numbers = ", ".join(f"{k} {v:g}" for k, v in measures[-1].items() if k != "drawn")
+        yield f"Measured at {measures[-1]['drawn']:,} images: {numbers}."
+    for drawn in run.best.drawn()[-1:]:
+        facts = run.best.facts(drawn)
+        yield f"Best checkpoint: {drawn:,} images, {facts.get('measure')} {facts.get('value')}."
+    kept = ", ".join(f"{drawn:,}" for drawn in run.checkpoints.drawn())
+    yield f"Checkpoints kept: {kept or 'none yet'}."
+    told = [event for event in read_lines(run.path / EVENTS) if event.get("event") in TOLD]
+    for event in told[-LAST:]:
+        more = [f"{k} {v}" for k, v in event.items() if k not in ("time", "event", "drawn")]
+        yield f"{event['time']} at {event['drawn']:,}: {event['event']}; {', '.join(more)}"

@@ -1,0 +1,246 @@
+"""What is measured while a run is trained: right, exact after a resume, and cheap."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import poise
+from poise import measuring as measuring_module
+from poise.build import make_players
+from poise.config import Config
+from poise.data.prepare import prepare
+from poise.data.prepared import Prepared
+from poise.errors import OptionError, RunError
+from poise.measuring import Measuring, planned
+from poise.methods import METHODS
+from poise.metrics.ms_ssim import diversity
+from poise.metrics.swd import sliced_wasserstein
+from poise.pictures import to_uint8
+from poise.run import Run
+
+from .helpers import PrepareOptions, go_on, last_bits, log_of, tiny, trained_run
+
+EVERY = {"measure_every": 160, "measure_images": 64}  # images
+
+
+def measured(config: Config, **changes: Any) -> Config:
+    """The configuration with measurements."""
+    return replace(config, chores=replace(config.chores, **(EVERY | changes)))
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """600 shapes of 16x16, of which 30 are held out. Only to be read."""
+    out = tmp_path_factory.mktemp("sets") / "larger.poise"
+    return prepare("shapes", out, PrepareOptions(size="16", limit=600), workers=1)
+
+
+class Fixed(nn.Module):
+    """A generator of the same images, whatever its latents."""
+
+    def __init__(self, images: Tensor) -> None:
+        super().__init__()
+        self.images = nn.Parameter(images)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.images[torch.arange(len(z)) % len(self.images)]
+
+
+def as_images(pixels: Any) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def test_samples_that_are_the_images_have_distance_0_and_all_variety(larger: Prepared) -> None:
+    config = measured(tiny(larger))
+    players, watching = make_players(config), Measuring(config, larger)
+    spread = np.linspace(0, len(larger.training) - 1, 256).astype(np.int64)
+    reals = larger.gather(larger.training[spread])
+    # By 16, as they are drawn: each call gives the first ones again.
+    players.average = Fixed(as_images(reals[:16]))
+    players.generator = Fixed(as_images(reals[:16]))
+    found = watching.look(players)
+    assert found["swd"] > 0, "64 images against 16 of them, 4 times each"
+    watching._reals = watching._reals[:16]
+    watching.n = 16
+    assert watching.look(players)["swd"] == 0
+    assert found["similarity_reals"] == pytest.approx(diversity(reals[:64]).similarity, rel=1e-3)
+
+
+def test_the_distance_and_the_similarity_are_those_of_their_modules(larger: Prepared) -> None:
+    config = measured(tiny(larger))
+    players, watching = make_players(config), Measuring(config, larger)
+    found = watching.look(players)
+    with torch.no_grad():
+        fakes = to_uint8(players.average(players.space.fixed(64, 0)))
+    assert found["swd"] == pytest.approx(sliced_wasserstein(watching._reals, fakes).mean, rel=1e-3)
+    assert found["similarity"] == pytest.approx(diversity(fakes).similarity, rel=1e-3)
+
+
+def test_variety_falls_with_the_ways_in_which_images_differ(larger: Prepared) -> None:
+    config = measured(tiny(larger))
+    players, watching = make_players(config), Measuring(config, larger)
+    images = as_images(larger.gather(larger.training[:64]))
+    found = []
+    for kept in (16, 8, 4, 2, 1):
+        players.generator = Fixed(images[:kept])
+        found.append(watching.glance(players)["variety"])
+    assert found == sorted(found, reverse=True)
+    assert found[0] > 0.3
+    assert found[-1] == 0
+
+
+class ByHeart(nn.Module):
+    """A critic that knows some images and finds nothing else real."""
+
+    def __init__(self, known: Tensor, noise: float) -> None:
+        super().__init__()
+        self.register_buffer("known", known.flatten(1))
+        self.noise = noise
+
+    def forward(self, x: Tensor) -> Tensor:
+        near = torch.cdist(x.flatten(1), self.known).amin(1) < 1e-3
+        return near.float() + self.noise * x.mean((1, 2, 3))
+
+
+def test_a_critic_that_knows_its_images_by_heart_is_found_and_one_that_does_not_is_not(
+    larger: Prepared,
+) -> None:
+    config = measured(tiny(larger))
+    players, watching = make_players(config), Measuring(config, larger)
+    known = as_images(larger.gather(larger.training))
+    players.critic = ByHeart(known, 0.1)
+    found = watching.look(players)
+    assert found["overfit"] > 0.5
+    assert found["overfit_z"] > 10
+    players.critic = ByHeart(known[:0].new_full((1, *known.shape[1:]), 9.0), 0.1)
+    assert abs(watching.look(players)["overfit_z"]) < 3
+
+
+def test_too_few_held_out_images_say_nothing_of_the_critic(shapes: Prepared) -> None:
+    config = measured(tiny(shapes))  # 64 images, of which 3 are held out
+    assert "overfit" not in Measuring(config, shapes).look(make_players(config))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_measuring_changes_no_bit_of_the_training(
+    method: str, shapes: Prepared, tmp_path: Path
+) -> None:
+    plain = trained_run(tmp_path / "plain", tiny(shapes, method))
+    watched = trained_run(tmp_path / "watched", measured(tiny(shapes, method)))
+    assert last_bits(plain) == last_bits(watched)
+    assert log_of(plain).splitlines()[0] == log_of(watched).splitlines()[0]
+    assert len(watched.measures()) == 4
+    assert all(math.isfinite(v) for line in watched.measures() for v in line.values())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_measures_and_the_best_checkpoint_are_the_same_after_a_resume(
+    method: str, shapes: Prepared, tmp_path: Path
+) -> None:
+    config = measured(tiny(shapes, method))
+    whole = trained_run(tmp_path / "whole", config)
+    cut = trained_run(tmp_path / "cut", replace(config, recipe=replace(config.recipe, images=400)))
+    go_on(cut.path, images=640)
+    assert whole.measures() == cut.measures()
+    assert log_of(whole) == log_of(cut), "with the verdict in each line"
+    assert whole.best.drawn() == cut.best.drawn()
+    best = whole.best.drawn()[0]
+    assert whole.best.load(best).tensors.keys() == cut.best.load(best).tensors.keys()
+
+
+def test_the_checkpoint_with_the_lowest_measure_is_kept_and_is_what_loading_takes(
+    shapes: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([5.0, 3.0, 4.0, 3.0])
+
+    class Scripted(Measuring):
+        def look(self, players: Any) -> dict[str, float]:
+            return {"swd": next(values)}
+
+    monkeypatch.setattr("poise.training.Measuring", Scripted)
+    run = trained_run(tmp_path / "run", measured(tiny(shapes)))
+    assert run.best.drawn() == [320], "the first of two that are as low"
+    assert run.best.facts(320)["value"] == 3.0
+    assert poise.load(run.path).drawn == 320
+    assert poise.load(run.path, at="last").drawn == 640
+    assert poise.load(run.path, at=320).drawn == 320
+    assert poise.load(run.path, at="416").drawn == 416
+    with pytest.raises(RunError, match="no checkpoint after 100 images. There are: 224, 320, 416"):
+        poise.load(run.path, at=100)
+    with pytest.raises(OptionError, match="best, last or a number of images, got newest"):
+        poise.load(run.path, at="newest")
+    for file in run.best.folder.rglob("*.safetensors"):
+        file.write_bytes(file.read_bytes()[:-1])
+    with pytest.warns(RuntimeWarning, match="of the best: checkpoint 320 is damaged"):
+        assert poise.load(run.path).drawn == 640
+
+
+@pytest.mark.parametrize(
+    ("each", "speed", "n", "looks"),
+    [
+        (1e-4, 10, 1024, 20),  # 640 images in 64 s: 3.2 s for 20 looks of .1 s
+        (1e-4, 100, 256, 20),
+        (1e-4, 1_000, 64, 5),
+        (1.0, 1_000, 64, 1),
+    ],
+)
+def test_a_plan_keeps_to_a_twentieth_of_the_time_where_even_one_look_fits(
+    each: float,
+    speed: float,
+    n: int,
+    looks: int,
+    shapes: Prepared,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(measuring_module, "_seconds_of", lambda work: 64 * each)
+    monkeypatch.setattr(measuring_module, "find_spec", lambda name: None)
+    config = tiny(shapes)
+    chosen = planned(config, shapes, speed).chores
+    assert (chosen.measure_images, chosen.measure_by) == (n, "swd")
+    assert chosen.measure_every == math.ceil(640 / looks)
+    if looks > 1:
+        assert looks * n * each <= 0.05 * 640 / speed + 1e-9
+    given = replace(config, chores=replace(config.chores, measure_every=7, measure_images=99))
+    kept = planned(given, shapes, speed).chores
+    assert (kept.measure_every, kept.measure_images) == (7, 99), "what was chosen stays"
+
+
+def test_features_are_measured_where_there_is_time_for_them(
+    larger: Prepared, tmp_path: Path
+) -> None:
+    config = tiny(larger, images=160)
+    config = replace(config, chores=replace(config.chores, measure_by="frechet"))
+    config = planned(config, larger, images_per_second=1e-3)
+    assert config.chores.measure_images == 1024
+    config = measured(config, measure_images=64)
+    run = trained_run(tmp_path / "run", config)
+    (line,) = run.measures()
+    assert line["frechet"] > 0
+    assert run.best.facts(160)["measure"] == "frechet"
+
+
+def test_what_measuring_took_stands_in_the_events(shapes: Prepared, tmp_path: Path) -> None:
+    began = time.monotonic()
+    run = trained_run(tmp_path / "run", measured(tiny(shapes)))
+    took = time.monotonic() - began
+    lines = (run.path / "events.jsonl").read_text().splitlines()
+    (done,) = [line for line in map(json.loads, lines) if line["event"] == "done"]
+    assert 0 < done["measuring_seconds"] < took
+
+
+def test_a_new_run_plans_its_measures(shapes: Prepared, tmp_path: Path) -> None:
+    poise.train(
+        shapes.path, network="mlp", images=320, out=tmp_path / "run", threads=1
+    ) if False else None
+    run = Run.create(tmp_path / "run", planned(tiny(shapes), shapes, 1_000.0))
+    assert run.config.chores.measure_every is not None

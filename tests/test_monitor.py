@@ -1,0 +1,202 @@
+"""The verdict on made-up histories: each sickness is named, and health is called none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from poise.history import ADVICE, WELL
+from poise.methods import BEGAN, GAN, METHODS, WGAN, WGANGP
+from poise.monitor import judge, thinned
+from poise.signals import Signals, signals_of
+
+Line = dict[str, Any]
+LINES = 60
+T = np.linspace(0, 1, LINES)
+NOISE = np.random.default_rng(0).standard_normal((8, LINES))
+
+
+def log(**columns: Any) -> list[Line]:
+    """A log whose columns are those of a healthy run, but for those given."""
+    healthy: dict[str, Any] = {
+        "distance": 3 - 2 * T + 0.1 * NOISE[0],
+        "loss_g": 1 + 0.3 * NOISE[1],
+        "grad_c": 5 + NOISE[2],
+        "grad_g": 3 + NOISE[3],
+        "variety": np.minimum(1, 0.2 + T + 0.03 * NOISE[4]),
+    }
+    columns = {name: np.broadcast_to(value, LINES) for name, value in (healthy | columns).items()}
+    return [
+        {"drawn": 500 * (i + 1)} | {name: float(value[i]) for name, value in columns.items()}
+        for i in range(LINES)
+    ]
+
+
+def measures(**columns: Any) -> list[Line]:
+    """Measures of a healthy run, one for three lines of the log, but for those given."""
+    healthy: dict[str, Any] = {
+        "swd": 100 - 60 * T + 2 * NOISE[5],
+        "similarity": 0.5 - 0.3 * T,
+        "similarity_reals": 0.15,
+        "overfit": 0.02 * NOISE[6],
+        "overfit_z": NOISE[7],
+    }
+    columns = {name: np.broadcast_to(value, LINES) for name, value in (healthy | columns).items()}
+    return [
+        {"drawn": 500 * (i + 1)} | {name: float(value[i]) for name, value in columns.items()}
+        for i in range(2, LINES, 3)
+    ]
+
+
+LATER = np.clip((T - 0.4) / 0.3, 0, 1)  # 0 up to 12,000 images, 1 from 21,000 on
+PLAIN = Signals()
+CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
+    "learning": ("learning", log(), measures(), PLAIN),
+    "converging": (
+        "converging",
+        log(),
+        measures(swd=40 + 60 * np.exp(-9 * T) + NOISE[5]),
+        PLAIN,
+    ),
+    "stalled": (
+        "stalled",
+        log(),
+        measures(swd=np.where(T < 0.3, 100 - 200 * T, 44) + NOISE[5]),
+        PLAIN,
+    ),
+    "no images": ("too early", log()[:5], [], PLAIN),
+    "variety goes": (
+        "collapsing",
+        log(variety=0.8 - 0.75 * LATER),
+        measures(similarity=0.3 + 0.6 * LATER),
+        PLAIN,
+    ),
+    "variety never came": ("collapsing", log(variety=0.05), measures(similarity=0.9), PLAIN),
+    "losses explode": ("diverging", log(loss_g=np.exp(9 * T)), measures(), PLAIN),
+    "norm": ("diverging", log(penalty=20 * LATER), measures(), WGANGP().signals),
+    "worse": ("diverging", log(), measures(swd=50 + 60 * LATER + NOISE[5]), PLAIN),
+    "clip": ("clip saturated", log(clipped=0.97), measures(), WGAN().signals),
+    "k at 0": (
+        "equilibrium lost",
+        log(k=0.0, loss_x=0.1, loss_g=0.2, convergence=0.3),
+        measures(),
+        BEGAN(gamma=0.5).signals,
+    ),
+    "overfit": (
+        "critic overfits",
+        log(),
+        measures(overfit=0.4 * LATER, overfit_z=9 * LATER),
+        PLAIN,
+    ),
+    "won": ("critic overpowers", log(distance=0.69 * LATER), measures(), GAN().signals),
+    "fooled": ("generator overpowers", log(distance=-3 * T), measures(), PLAIN),
+    "swings": (
+        "oscillating",
+        log(),
+        measures(swd=60 + 20 * np.sin(30 * T)),
+        PLAIN,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_state_is_named_from_its_signs(case: str) -> None:
+    name, lines, measured, signals = CASES[case]
+    verdict = judge(lines, measured, signals)
+    assert verdict.name == name, verdict
+    assert verdict.well == (name in WELL)
+    assert any(letter.isdigit() for letter in verdict.evidence), "evidence is numbers"
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if CASES[name][0] not in WELL])
+def test_it_says_since_when(case: str) -> None:
+    name, lines, measured, signals = CASES[case]
+    since = judge(lines, measured, signals).since
+    late = {"variety goes", "norm", "overfit", "worse", "won"}
+    assert since <= 22_000, name
+    assert since > 9_000 or case not in late, name
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_verdict_is_a_function_of_the_history_and_changes_none_of_it(case: str) -> None:
+    _, lines, measured, signals = CASES[case]
+    before = repr((lines, measured))
+    assert judge(lines, measured, signals) == judge(lines, measured, signals)
+    assert repr((lines, measured)) == before
+
+
+def without(name: str) -> Callable[[list[Line]], list[Line]]:
+    return lambda lines: [{k: v for k, v in line.items() if k != name} for line in lines]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        without("variety"),
+        without("swd"),
+        without("overfit_z"),
+        without("grad_c"),
+        without("similarity_reals"),
+        lambda lines: lines[::2],
+        lambda lines: [{**line, "loss_g": "a word"} for line in lines],
+        lambda lines: lines[:20] + lines[30:],
+        lambda lines: [],
+    ],
+    ids=lambda damage: "",
+)
+def test_a_history_with_gaps_or_of_an_older_version_is_judged_by_what_is_there(
+    case: str, damage: Callable[[list[Line]], list[Line]]
+) -> None:
+    _, lines, measured, signals = CASES[case]
+    for verdict in (
+        judge(damage(lines), measured, signals),
+        judge(lines, damage(measured), signals),
+        judge(damage(lines), damage(measured), signals),
+    ):
+        assert verdict.name in ADVICE
+
+
+def test_a_run_that_was_well_all_along_was_never_called_ill() -> None:
+    lines, measured = log(), measures()
+    for i in range(1, LINES):
+        known = [m for m in measured if m["drawn"] <= lines[i]["drawn"]]
+        assert judge(lines[: i + 1], known, PLAIN).well
+
+
+def test_without_measures_the_distance_counts_from_its_peak_on() -> None:
+    rising = log(distance=3 * T)
+    assert judge(rising, [], PLAIN).name == "learning"
+    falling = log(distance=np.where(T < 0.2, 10 * T, 2 - T) + 0.02 * NOISE[0])
+    assert judge(falling, [], PLAIN).name in ("learning", "converging")
+
+
+def test_a_method_has_advice_of_its_own_with_its_own_numbers() -> None:
+    lines = log(penalty=20 * LATER)
+    advice = judge(lines, measures(), WGANGP(penalty=7.5).signals).advice
+    assert "--penalty than 7.5" in advice
+    for name, kind in METHODS.items():
+        assert set(signals_of(kind()).advice) <= set(ADVICE), name
+
+
+def test_a_method_that_says_nothing_of_its_numbers_is_judged_by_its_distance() -> None:
+    assert signals_of(object()) == Signals()
+
+
+def test_long_histories_are_thinned_evenly_and_end_with_the_newest_line() -> None:
+    lines = [{"drawn": i} for i in range(1, 12_346)]
+    few = thinned(lines)
+    assert len(few) <= 400
+    assert few[-1] == lines[-1]
+    assert len({b["drawn"] - a["drawn"] for a, b in pairwise(few)}) == 1
+    assert thinned(lines[:400]) == lines[:400]
+    assert thinned([]) == []
+
+
+def test_numbers_that_are_not_finite_do_not_break_it() -> None:
+    assert judge(log(loss_g=math.nan), measures(), PLAIN).name in ADVICE
