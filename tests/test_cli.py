@@ -24,6 +24,7 @@ HELP_FILE = DOCS / "help.txt"
 def whole_help() -> str:
     """The help of every command, and of `train` for every method, without frames."""
     commands = [
+        ["evaluate"],
         ["prepare"],
         ["sample"],
         ["walk"],
@@ -78,7 +79,7 @@ def test_a_command_that_is_not_there_is_refused_with_the_nearest(
     assert main(["trian", "photos"]) == 2
     assert capsys.readouterr().err == (
         'poise: no command called "trian". Did you mean "train"? '
-        "There are: prepare, sample, train, walk.\n"
+        "There are: evaluate, prepare, sample, status, train, walk.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""`poise prepare`, `poise sample` and `--dry-run`: their options and their work."""
+"""`poise prepare`, `poise sample` and `--dry-run`: their options and work; others by their name."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .data.options import PrepareOptions
 from .data.prepare import prepare
 from .data.prepared import Prepared, is_prepared
 from .errors import DataError, OptionError, RunError
+from .evaluate import evaluate, parse_evaluate
 from .files import refuse_taken, write_asked
 from .generator import load
 from .machine import forecast
@@ -207,6 +208,12 @@ def walk(argv: Sequence[str]) -> int:
         return film(parse_walk(argv), terminal)
 
 
+def evaluate_to_files(argv: Sequence[str]) -> int:
+    """`poise evaluate`; the exit code."""
+    with Terminal() as terminal:
+        return evaluate(parse_evaluate(argv), terminal)
+
+
 def status(argv: Sequence[str]) -> int:
     """`poise status`; the exit code."""
     with Terminal() as terminal:
@@ -216,6 +223,7 @@ def status(argv: Sequence[str]) -> int:
 
 
 WORK: dict[str, Callable[[Sequence[str]], int]] = {
+    "evaluate": evaluate_to_files,
     "prepare": prepare_images,
     "sample": sample,
     "status": status,

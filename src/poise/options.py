@@ -191,7 +191,7 @@ def _leaves(command: Any) -> list[str]:
     for name, kind in get_type_hints(command).items():
         if dataclasses.is_dataclass(kind):
             names += _leaves(kind)
-        elif name not in ("source", "run"):  # positional
+        elif name not in ("source", "run", "subjects"):  # positional
             names.append(name)
     return names
 

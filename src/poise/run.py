@@ -5,6 +5,7 @@
     measures.jsonl    measures of samples and critic by images drawn: such a function, too
     events.jsonl      what happened, with the time of day: started, saved, fell back, stopped
     samples/          what the average generator draws from the same latents, by images drawn
+    evaluations/      what `poise evaluate` found, by images drawn
     checkpoints/      see checkpoints.py
     best/             the checkpoint with the best measure so far
     lock              see lock.py
@@ -75,10 +76,8 @@ class Run:
             RunError: the path is there and is not an empty directory.
         """
         try:
-            if path.is_symlink() or path.exists():
-                free = path.is_dir() and not any(path.iterdir())
-            else:
-                free = True
+            there = path.is_symlink() or path.exists()
+            free = not there or (path.is_dir() and not any(path.iterdir()))
         except OSError as error:
             raise RunError(
                 f"{path} cannot be used ({error.strerror}). Give another --out."
@@ -120,7 +119,7 @@ class Run:
         self.best.sweep()
         for name in (CONFIG, LOG, MEASURES, EVENTS):
             part_of(self.path / name).unlink(missing_ok=True)
-        for path in (self.path / "samples").glob("[0-9]" * 9 + "*.part"):
+        for path in self.path.glob("[es]*/" + "[0-9]" * 9 + "*.part"):  # evaluations and samples
             path.unlink()
 
     def log(self, drawn: int, numbers: Mapping[str, float | str]) -> None:
@@ -141,10 +140,9 @@ class Run:
 
     def event(self, what: str, drawn: int, **facts: Any) -> None:
         """Append what happened, with the time of day; lost if the disk is full."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        line = {"time": now, "event": what, "drawn": drawn} | facts
+        at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            append(self.path / EVENTS, as_line(line))
+            append(self.path / EVENTS, as_line({"time": at, "event": what, "drawn": drawn} | facts))
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
@@ -186,10 +184,9 @@ class Run:
 
     def save_samples(self, drawn: int, png: bytes) -> Path:
         """Write a picture of samples made after `drawn` images."""
-        path = self.samples_at(drawn)
-        path.parent.mkdir(exist_ok=True)
-        write_atomically(path, png)
-        return path
+        (self.path / "samples").mkdir(exist_ok=True)
+        write_atomically(self.samples_at(drawn), png)
+        return self.samples_at(drawn)
 
     def sync_log(self) -> None:
         """Wait until the log is on the disk: a checkpoint must not be newer than its log."""
@@ -211,6 +208,11 @@ def is_run(path: Path) -> bool:
 def sample_path(run: Path, drawn: int, name: str) -> Path:
     """Where a picture or video goes when nobody says; `name` holds all else that decides it."""
     return run / "samples" / f"{drawn:09d}-{name}"
+
+
+def evaluation_path(run: Path, drawn: int, name: str) -> Path:
+    """Where what was measured goes when nobody says; `name` holds all else that decides it."""
+    return run / "evaluations" / f"{drawn:09d}-{name}.json"
 
 
 def next_name(parent: Path, stem: str) -> Path:

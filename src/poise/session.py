@@ -149,7 +149,7 @@ def reals_of(run: Run, device: str, watcher: Watcher, rank: int, ranks: int) -> 
                 "multiple of their number. Start the run anew with another --batch or --fewest."
             )
     return Reals(
-        _same_images(config.data, watcher),
+        same_images(config.data, watcher),
         seed=config.seed,
         mirror=config.data.mirror,
         rank=rank,
@@ -183,7 +183,7 @@ def with_images(config: Config, prepared: Prepared) -> Config:
     )
 
 
-def _same_images(data: Images, watcher: Watcher) -> Prepared:
+def same_images(data: Images, watcher: Watcher) -> Prepared:
     """The run's prepared set, made again if it is gone; never another one."""
     path = Path(data.prepared)
     if is_prepared(path):

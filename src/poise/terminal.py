@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -81,6 +82,17 @@ class Terminal(Watcher):
         """Frames drawn so far."""
         self._show("drawing", done, of, "")
 
+    def measured(self, what: str, done: int, of: int) -> None:
+        """How far a part of an evaluation is."""
+        self._show(what, done, of, "")
+
+    def paragraph(self, heading: str, lines: Sequence[str]) -> None:
+        """A heading, which a terminal shows in bold, and what stands below it."""
+        self._rest()
+        _print(self.out, f"\n{heading}", style="bold")
+        for line in lines:
+            _print(self.out, line)
+
     def stepped(self, moment: Moment) -> None:
         """A step was made: speed, time left, the distance, memory."""
         self._show("training", moment.drawn, moment.images, describe(moment))
@@ -124,7 +136,8 @@ class Terminal(Watcher):
                 self._task = self._live.add_task(what, text="")
                 self._live.start()
             count = f"{done:,}/{of:,}"
-            self._live.update(self._task, completed=done, total=of, text=f"{count} {text}")
+            self._live.update(self._task, description=what, completed=done, total=of)
+            self._live.update(self._task, text=f"{count} {text}")
         elif force or time.monotonic() - self._spoke > PLAIN_EVERY:
             self._spoke = time.monotonic()
             _print(self.out, f"{what} {done:,}/{of:,} {text}".rstrip())
@@ -135,9 +148,9 @@ class Terminal(Watcher):
             self._live = None
 
 
-def _print(console: _Lasting, text: str) -> None:
+def _print(console: _Lasting, text: str, style: str | None = None) -> None:
     try:
-        console.print(printable(text), markup=False)
+        console.print(printable(text), markup=False, style=style)
     except OSError:  # a full disk, when the output goes to a file
         console.silence()
 

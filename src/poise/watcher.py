@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -39,6 +40,12 @@ class Watcher:
 
     def drew(self, done: int, of: int) -> None:
         """So many frames of so many of a video are drawn."""
+
+    def measured(self, what: str, done: int, of: int) -> None:
+        """So much of so much of a part of an evaluation is done."""
+
+    def paragraph(self, heading: str, lines: Sequence[str]) -> None:
+        """A heading and lines that belong together, in columns where they are a table."""
 
     def stepped(self, moment: Moment) -> None:
         """A training step was made."""

@@ -1,0 +1,191 @@
+"""The work of `poise evaluate`, with its options: how good a run's images are, in numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from .errors import DataError, OptionError
+from .files import refuse_taken, write_asked
+from .generator import Generator
+from .judging import NAMES, WITHOUT_FEATURES, Bench, Name, measures_for, scores_of
+from .options import parsed
+from .run import evaluation_path
+from .scores import VERSION, Subject, in_words
+from .size import parse_size
+from .subjects import Drawn, RealSet, draw, find_reals, generators, refuse_unlike, take_images
+from .watcher import Watcher
+
+LEAST = 4  # images: two pairs, for an error
+USUAL = 2_000  # images, when nobody says
+MEMORY = 4e9  # bytes that the images of the usual number may take
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Measure what a generator draws, or any images, beside what real images themselves score."""
+
+    subjects: Positional[tuple[str, ...]]  # runs, or images to compare: folders, zips, sets, ...
+    reals: str | None = None  # the real images; unset: those that the runs were trained on
+    n: Annotated[int | None, arg(aliases=["-n"])] = None  # of each; unset: 2,000, or as many as fit
+    measures: tuple[Name, ...] = NAMES  # which; all that can be had
+    size: str | None = None  # 64, or 64x96; unset: the runs', the set's, or the first image's
+    seed: int = 0  # of the latents, and of what is looked at
+    batch: int = 64  # images measured at a time; changes no number
+    at: str = "best"  # which checkpoint: best (as measured), last, or a number of images
+    device: str = "cpu"  # cpu, cuda, mps: where the generators run
+    out: Path | None = None  # a .json; unset: one in each run
+
+    def __post_init__(self) -> None:
+        if not self.subjects:
+            raise OptionError("nothing to evaluate. Give a run: poise evaluate runs/photos-1")
+        twice = [name for name in self.subjects if self.subjects.count(name) > 1]
+        if twice:
+            raise OptionError(f"{twice[0]} is given twice. Give each run once.")
+        if self.n is not None and self.n < LEAST:
+            raise OptionError(f"-n must be at least {LEAST} images, got {self.n}.")
+        if self.batch < 1:
+            raise OptionError(f"--batch must be at least 1 image, got {self.batch}.")
+        if not -(2**63) <= self.seed < 2**63:
+            raise OptionError(f"--seed is a number of 64 bits, got {self.seed}.")
+        if self.out and self.out.suffix.lower() != ".json":
+            raise OptionError(f"--out is a .json, got {self.out}.")
+        if not self.measures:
+            raise OptionError(f"--measures needs at least one of {', '.join(NAMES)}.")
+        parse_size(self.size or "32")
+
+    @property
+    def chosen(self) -> tuple[Name, ...]:
+        """The measures in their order."""
+        return tuple(name for name in NAMES if name in self.measures)
+
+
+def parse_evaluate(argv: Sequence[str]) -> EvaluateOptions:
+    """The options of `poise evaluate`."""
+    return parsed(EvaluateOptions, argv, "poise evaluate")
+
+
+def evaluate(asked: EvaluateOptions, watcher: Watcher) -> int:
+    """Measure, say what was found, and write it as JSON; the exit code.
+
+    Raises:
+        InputError: a run, images, options or --out cannot be used; nothing is written.
+    """
+    if asked.out:
+        refuse_taken([asked.out])
+    loaded = generators(asked.subjects, asked.at, asked.device, watcher)
+    size = parse_size(asked.size) if asked.size else None
+    reals = find_reals(asked.subjects, loaded, asked.reals, size, watcher)
+    refuse_unlike(loaded, reals)
+    subjects, notes = _subjects(asked, loaded, reals, watcher)
+    report = _report(asked, subjects, reals, watcher)
+    report["notes"] = [*notes, *report["notes"]]
+    for heading, lines in in_words(report):
+        watcher.paragraph(heading, lines)
+    for path, part in _files(asked, subjects, reals, report):
+        write_asked(path, (json.dumps(part, indent=2) + "\n").encode())
+        watcher.say(str(path))
+    return 0
+
+
+def _subjects(
+    asked: EvaluateOptions, loaded: dict[str, Generator], reals: RealSet, watcher: Watcher
+) -> tuple[list[Drawn], list[str]]:
+    """Images of every subject, as many of each; and sentences about them."""
+    most, notes = _most(asked, reals), []
+    taken: dict[str, Drawn] = {}
+    for name in asked.subjects:
+        if name not in loaded:
+            taken[name], said = take_images(name, reals, most, watcher)
+            notes += said
+    n = min([most, *(len(subject.images) for subject in taken.values())])
+    for name, subject in taken.items():
+        if len(subject.images) < max(LEAST, asked.n or 0):
+            raise DataError(
+                f"{name} has {len(subject.images)} images that can be used, and {asked.n or LEAST} "
+                "are needed. Give more images" + (", or a smaller -n." if asked.n else ".")
+            )
+    drawn = []
+    for name in asked.subjects:
+        if name in loaded:
+            images = draw(loaded[name], n, asked.seed, watcher)
+            drawn.append(Drawn(name, images, Path(name), loaded[name].drawn))
+        else:
+            drawn.append(Drawn(name, taken[name].images[:n]))
+    return drawn, notes
+
+
+def _most(asked: EvaluateOptions, reals: RealSet) -> int:
+    """How many images of each: what was asked for, or the usual number, if the reals have it."""
+    if reals.most < max(LEAST, asked.n or 0):
+        least = asked.n or LEAST
+        raise DataError(
+            f"{reals.given} has {len(reals.prepared.training):,} real images for training, and "
+            f"{2 * least:,} are needed: {least:,} to compare with, and {least:,} others for the "
+            f"floor. Give " + (f"-n {reals.most} at most." if asked.n else "more images.")
+        )
+    pixels = 3 * reals.size.height * reals.size.width * reals.prepared.channels
+    return asked.n or min(USUAL, reals.most, max(LEAST, int(MEMORY / pixels)))
+
+
+def _report(
+    asked: EvaluateOptions, subjects: list[Drawn], reals: RealSet, watcher: Watcher
+) -> dict[str, Any]:
+    n = len(subjects[0].images)
+    one, other = reals.halves(n)
+    bench = Bench(reals, one, other, asked.seed, asked.batch, watcher)
+    measures, notes = measures_for(bench, asked.chosen)
+    rows = []
+    for i, images in enumerate([other, *(subject.images for subject in subjects)]):
+        watcher.measured("measuring", i, len(subjects) + 1)
+        rows.append(scores_of(images, measures))
+    floor, *found = rows
+    from . import __version__
+
+    prepared = reals.prepared
+    return {
+        "version": VERSION,
+        "poise": __version__,
+        "images": n,
+        "seed": asked.seed,
+        "reals": {
+            "source": reals.given,
+            "fingerprint": prepared.fingerprint,
+            "size": str(reals.size),
+            "channels": prepared.channels,
+            "training": len(prepared.training),
+            "held_out": len(prepared.held_out),
+        },
+        "measures": {m.name: {"text": m.text} | m.facts for m in measures},
+        "subjects": [
+            Subject(s.name, "run" if s.run else "images", s.drawn, scores).to_json()
+            for s, scores in zip(subjects, found, strict=True)
+        ],
+        "floor": floor,
+        "notes": notes,
+    }
+
+
+def _files(
+    asked: EvaluateOptions, subjects: list[Drawn], reals: RealSet, report: dict[str, Any]
+) -> list[tuple[Path, dict[str, Any]]]:
+    """What is written where: all to --out, or to each run what was measured of it."""
+    if asked.out:
+        return [(asked.out, report)]
+    name = f"n{report['images']}-seed{asked.seed}"
+    if asked.reals:
+        name += f"-reals-{reals.prepared.fingerprint[:8]}"
+    if asked.chosen != NAMES:
+        name += "-" + "-".join(asked.chosen)
+    if any(note.startswith(WITHOUT_FEATURES) for note in report["notes"]):
+        name += "-without-features"
+    return [
+        (evaluation_path(s.run, s.drawn or 0, name), report | {"subjects": [part]})
+        for s, part in zip(subjects, report["subjects"], strict=True)
+        if s.run
+    ]

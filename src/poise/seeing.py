@@ -1,0 +1,91 @@
+"""Features of real images: worked out once and kept beside the prepared set.
+
+photos-32x32-1a2b3c4d.poise
+photos-32x32-1a2b3c4d.poise.features-32x32-training.npz     by lot; more are added when needed
+photos-32x32-1a2b3c4d.poise.features-32x32-held-out.npz
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from .data.prepared import Indices
+from .data.some import by_lot
+from .errors import DataError
+from .metrics.features import FeatureNetwork, Features, features_of, load_features, save_features
+from .metrics.sets import Images
+from .subjects import RealSet
+from .watcher import Watcher
+
+AT_ONCE = 64  # images between two signs of life; a multiple of what a network is given at once
+
+Told = Callable[[int, int], None]
+
+
+def training_features(
+    reals: RealSet, most: int, network: FeatureNetwork, watcher: Watcher
+) -> Features:
+    """Of the first `most` images for training, in the set's order by lot.
+
+    Raises:
+        DataError: the file beside the set holds features of other images, or is damaged.
+    """
+    order = by_lot(reals.prepared.training)[:most]
+    return _kept(reals, "training", order, network, watcher)
+
+
+def held_out_features(reals: RealSet, network: FeatureNetwork, watcher: Watcher) -> Features:
+    """Of all images that training never sees.
+
+    Raises:
+        DataError: the file beside the set holds features of other images, or is damaged.
+    """
+    return _kept(reals, "held-out", reals.prepared.held_out, network, watcher)
+
+
+def seen(images: Images, network: FeatureNetwork, told: Told) -> Features:
+    """Features of images, telling how far they are."""
+    parts = []
+    for first in range(0, len(images), AT_ONCE):
+        told(first, len(images))
+        parts.append(features_of(images[first : first + AT_ONCE], network).values)
+    told(len(images), len(images))
+    return Features(np.concatenate(parts), network.name, network.resize)
+
+
+def _kept(
+    reals: RealSet, what: str, order: Indices, network: FeatureNetwork, watcher: Watcher
+) -> Features:
+    set_path = reals.prepared.path
+    path = set_path.with_name(f"{set_path.name}.features-{reals.size}-{what}.npz")
+    source = f"{what} images by lot of {reals.prepared.fingerprint} at {reals.size}"
+    known = _read(path, source, network) if path.exists() else None
+    have = known.n if known else 0
+    if known and have >= len(order):
+        return replace(known, values=known.values[: len(order)])
+    new = seen(
+        reals.prepared.gather(order[have:], reals.size),
+        network,
+        lambda done, of: watcher.measured(f"looking at {what} images", done, of),
+    )
+    values = np.concatenate([known.values, new.values]) if known else new.values
+    found = replace(new, values=values, source=source)
+    try:
+        save_features(found, path)
+    except OSError as error:
+        watcher.warn(f"features were not kept, {path}: {error.strerror}.")
+    return found
+
+
+def _read(path: Path, source: str, network: FeatureNetwork) -> Features:
+    found = load_features(path)
+    if (found.source, found.network, found.resize) != (source, network.name, network.resize):
+        raise DataError(
+            f"{path} holds features of other images or of another network: {found.source or '?'}, "
+            f"{found.network}. Expected {source}, {network.name}. Move it away; it is made anew."
+        )
+    return found

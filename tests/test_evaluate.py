@@ -1,0 +1,416 @@
+"""`poise evaluate`: what it finds, what it prints and writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from poise import naming
+from poise.data import labelled
+from poise.data.options import PrepareOptions
+from poise.data.prepare import prepare
+from poise.data.shapes import draw_shape
+from poise.evaluate import parse_evaluate
+from poise.judging import NAMES
+from poise.metrics import lite0
+from poise.metrics.sets import Images
+from poise.run import Run
+from poise.scores import COLUMNS, FLOOR, GROUPS, cell, in_words, score, shortened
+
+from .helpers import poise, tiny, trained_run, tree
+
+SIDE, N = 16, 77
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A tiny run on 256 shapes, in a folder of its own, where evaluations may leave files."""
+    place = tmp_path_factory.mktemp("evaluated")
+    options = PrepareOptions(size=str(SIDE), limit=256, holdout=0.4)
+    shapes = prepare("shapes", place / "shapes.poise", options, workers=1)
+    with pytest.MonkeyPatch.context() as quick:
+        quick.setattr(labelled, "DRAWN", 1_000)
+        quick.setattr(naming, "SHOWN_SMALL", 4_000)
+        yield trained_run(place / "run", tiny(shapes))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def drawn(count: int = N, first: int = 5_000, side: int = SIDE) -> Images:
+    """Shapes that are in no set of these tests."""
+    return np.stack([draw_shape(first + i, side) for i in range(count)])
+
+
+def saved(path: Path, images: Images) -> Path:
+    np.savez(path, images=images)
+    return path
+
+
+def report_of(path: Path) -> dict[str, Any]:
+    """A report; NaN and infinity are no JSON."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} in {path}")
+
+    found: dict[str, Any] = json.loads(path.read_text(), parse_constant=refuse)
+    return found
+
+
+def measured(out: Path, *words: object) -> dict[str, Any]:
+    """The report of an evaluation of these words."""
+    assert poise("evaluate", *map(str, words), "--out", out) == 0
+    return report_of(out)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """The one sentence in which an evaluation is refused."""
+    capsys.readouterr()
+    assert poise("evaluate", *map(str, words)) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert told.startswith("poise: ")
+    return told.removeprefix("poise: ").strip()
+
+
+# --- what is found --------------------------------------------------------------------------------
+
+
+def test_a_run_is_measured_beside_its_floor_and_the_report_is_kept_in_it(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tree(run.path)
+    assert poise("evaluate", run.path) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    name = f"evaluations/000000640-n{N}-seed0.json"
+    assert tree(run.path).keys() - before.keys() == {"evaluations", name}
+    assert before.items() <= tree(run.path).items()
+    assert out.splitlines()[-1] == str(run.path / name)
+    report = report_of(run.path / name)
+    (subject,) = report["subjects"]
+    assert subject["scores"].keys() == report["floor"].keys() == COLUMNS.keys()
+    assert all(each["value"] is not None for each in subject["scores"].values())
+    for key in ("swd", "frechet", "kid", "kl"):
+        assert subject["scores"][key]["value"] > report["floor"][key]["value"], key
+    for key in ("precision", "coverage", "modes"):
+        assert subject["scores"][key]["value"] < report["floor"][key]["value"], key
+    first = (run.path / name).read_bytes()
+    assert poise("evaluate", run.path) == 0  # the same again, from what was kept
+    assert (run.path / name).read_bytes() == first
+
+
+def test_the_table_is_the_report(run: Run, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = measured(here / "a.json", run.path)
+    lines = capsys.readouterr().out.splitlines()
+    for group in GROUPS:
+        at = lines.index(group.question)
+        heads, *rows = lines[at + 1 : at + 4]
+        assert heads.split() == " ".join(COLUMNS[key].head for key in group.keys).split()
+        whole = [*report["subjects"], {"name": FLOOR, "scores": report["floor"]}]
+        for line, row in zip(rows, whole, strict=True):
+            cells = [cell(key, row["scores"][key]) for key in group.keys]
+            name = FLOOR if row["name"] == FLOOR else Path(row["name"]).name  # long paths are cut
+            assert line.split() == f"{name} {' '.join(cells)}".split()
+    prose = " ".join(" ".join(lines).split())
+    for part in ("EfficientNet-Lite0", "128x128, bilinear", f"{N} reals, {N} fakes", "16x16"):
+        assert part in prose
+    assert report["measures"]["features"]["network"].startswith("EfficientNet-Lite0")
+    assert report["measures"]["modes"]["held_out"] == 100
+
+
+def test_scores_do_not_depend_on_the_batch(run: Run, here: Path) -> None:
+    one, other = (measured(here / f"{b}.json", run.path, "--batch", b) for b in (7, 64))
+    assert one == other
+
+
+def test_the_seed_draws_other_images_and_leaves_the_reals(run: Run, here: Path) -> None:
+    words = (run.path, "--measures", "ms-ssim", "coverage", "-n", 60)
+    one, other = (measured(here / f"{s}.json", *words, "--seed", s) for s in (0, 1))
+    assert one["subjects"] != other["subjects"]
+    assert one["floor"]["recall"] == other["floor"]["recall"]
+
+
+def test_other_images_of_the_same_kind_sit_at_the_floor_and_noise_far_above(
+    run: Run, here: Path
+) -> None:
+    dirt = np.random.default_rng(0).integers(0, 256, (N, SIDE, SIDE, 3), np.uint8)
+    alike, noisy = saved(here / "alike.npz", drawn()), saved(here / "noise.npz", dirt)
+    report = measured(here / "a.json", alike, noisy, "--reals", run.config.data.prepared)
+    good, bad = (subject["scores"] for subject in report["subjects"])
+    floor = {key: each["value"] for key, each in report["floor"].items()}
+    for key in ("swd", "frechet", "coverage", "recall", "modes", "kl", "ms_ssim", "nearest"):
+        assert good[key]["value"] == pytest.approx(floor[key], rel=0.6), key
+    assert abs(good["kid"]["value"]) < 3 * good["kid"]["error"] + abs(floor["kid"])
+    assert bad["swd"]["value"] > 3 * floor["swd"]
+    assert bad["frechet"]["value"] > 3 * floor["frechet"]
+    assert bad["kid"]["value"] > 10 * bad["kid"]["error"]
+    assert bad["coverage"]["value"] == bad["precision"]["value"] == 0
+    assert bad["modes"]["value"] < floor["modes"]
+
+
+def test_copies_of_training_images_are_seen(run: Run, here: Path) -> None:
+    from poise.data.prepared import Prepared
+
+    prepared = Prepared.open(run.config.data.prepared)
+    copies = saved(here / "copies.npz", prepared.gather(prepared.training[:N]))
+    words = (copies, "--reals", prepared.path, "--measures", "nearest", "-n", 40)
+    report = measured(here / "a.json", *words)
+    copied = report["subjects"][0]["scores"]["copies"]
+    assert copied["value"] > 0.4  # those of the floor are not among the images searched
+    assert report["floor"]["copies"]["value"] < 0.1
+    closest = copied["closest"][0]
+    assert closest["distance"] == 0
+    original = prepared.gather(np.array([closest["training"]]))
+    assert (np.load(copies)["images"] == original).all(axis=(1, 2, 3)).any()
+
+
+def test_several_runs_stand_in_one_table_and_each_keeps_its_own_report(
+    run: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Run.open(shutil.copytree(run.path, here / "other"))
+    words = ("--measures", "swd", "-n", "20")
+    assert poise("evaluate", run.path, other.path, *words) == 0
+    out = capsys.readouterr().out
+    assert str(run.path) in out
+    name = "000000640-n20-seed0-swd.json"
+    one, two = (report_of(r.path / "evaluations" / name) for r in (run, other))
+    assert [s["name"] for s in one["subjects"]] == [str(run.path)]
+    assert [s["name"] for s in two["subjects"]] == [str(other.path)]
+    assert one["subjects"][0]["scores"] == two["subjects"][0]["scores"]
+    assert one["floor"] == two["floor"]
+
+
+def test_images_of_another_size_are_brought_to_the_reals_and_that_is_said(
+    run: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "large").mkdir()
+    for i, image in enumerate(drawn(12, side=64)):
+        Image.fromarray(image).save(here / "large" / f"{i}.png")
+    (here / "large" / "text.png").write_text("no image")
+    words = ("large", "--reals", run.config.data.prepared, "--measures", "swd")
+    report = measured(here / "a.json", *words)
+    out, err = capsys.readouterr()
+    assert report["images"] == 12
+    assert "12 of 12 images of large had another size and were brought to 16x16" in out
+    assert "skipped of large: text.png" in err
+
+
+def test_real_images_that_are_not_prepared_are_prepared_at_the_size_of_the_first_image(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (saved(here / "a.npz", drawn(9)), "--reals", saved(here / "b.npz", drawn(40, 0)))
+    report = measured(here / "a.json", *words, "--measures", "swd", "ms-ssim")
+    assert "Preparing" in capsys.readouterr().out
+    assert (report["reals"]["size"], report["images"]) == ("16x16", 9)
+    assert [path.suffix for path in (here / "runs" / "prepared").iterdir()] == [".poise"]
+
+
+# --- what is undefined ----------------------------------------------------------------------------
+
+
+def test_of_a_set_that_is_all_one_image_every_number_is_one_or_says_why_not(
+    run: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = saved(here / "same.npz", drawn(1).repeat(N, axis=0))
+    scores = measured(here / "a.json", same, "--reals", run.config.data.prepared)["subjects"][0][
+        "scores"
+    ]
+    assert scores["ms_ssim"]["value"] == 1
+    assert scores["modes"]["value"] == 1
+    assert scores["kl"]["value"] == pytest.approx(np.log(2430))
+    assert all(each["value"] is not None or each["why"] for each in scores.values())
+    assert "nan" not in capsys.readouterr().out.lower()
+
+
+def test_what_a_few_images_cannot_tell_is_a_dash_with_its_reason(
+    run: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = measured(here / "a.json", run.path, "-n", 5)
+    scores = report["subjects"][0]["scores"]
+    gone = {key for key, each in scores.items() if each["value"] is None}
+    assert gone == {"frechet", "kid", "precision", "density", "recall", "coverage"}
+    assert "at least 64 reals are needed" in scores["frechet"]["why"]
+    prose = " ".join(capsys.readouterr().out.split())
+    assert "Frechet is undefined: at least 64 reals are needed" in prose
+
+
+def test_a_number_that_is_not_finite_is_none_and_says_so() -> None:
+    assert score(float("nan")) == {"value": None, "why": "it came out as nan"}
+    assert cell("kl", score(float("inf"))) == "-"
+
+
+def test_a_measure_that_fails_for_one_subject_says_for_which() -> None:
+    gap = {"swd": {"value": None, "why": "so."}}
+    report = {
+        "images": 4,
+        "seed": 0,
+        "reals": {"source": "x", "size": "8x8", "channels": 1},
+        "measures": {},
+        "subjects": [{"name": "a", "scores": gap}, {"name": "b", "scores": gap}],
+        "floor": {"swd": {"value": 1.5}},
+        "notes": [],
+    }
+    (_, table), (_, prose) = in_words(report)
+    assert [line.split()[-1] for line in table] == ["x1e3", "-", "-", "1.50"]
+    assert "SWD x1e3 is undefined: so. (a, b)" in " ".join(prose)
+
+
+def test_without_the_weights_what_needs_them_is_left_out_and_the_extra_named(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lite0, "find_spec", lambda name: None)
+    copy = shutil.copytree(run.path, here / "copy")
+    shutil.rmtree(copy / "evaluations", ignore_errors=True)
+    assert poise("evaluate", copy, "-n", "20") == 0
+    prose = " ".join(capsys.readouterr().out.split())
+    assert "coverage and copies are left out" in prose
+    assert 'pip install "poise[features]"' in prose
+    (path,) = (copy / "evaluations").iterdir()
+    assert path.name == "000000640-n20-seed0-without-features.json"
+    assert report_of(path)["floor"].keys() == {"swd", "modes", "kl", "recognised", "ms_ssim"}
+    assert "poise[features]" in refused(capsys, run.path, "--measures", "frechet")
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def test_features_of_another_set_are_refused(
+    run: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = prepare("shapes", here / "b.poise", PrepareOptions(size="16", limit=30), workers=1)
+    measured(here / "a.json", run.path, "--measures", "kid", "-n", "32")
+    kept = Path(f"{run.config.data.prepared}.features-16x16-training.npz")
+    strange = Path(f"{other.path}.features-16x16-training.npz")
+    shutil.copy(kept, strange)
+    told = refused(capsys, run.path, "--reals", other.path, "--measures", "kid")
+    assert f"{strange} holds features of other images" in told
+    assert "Move it away" in told
+    strange.write_bytes(b"no features")
+    told = refused(capsys, run.path, "--reals", other.path, "--measures", "kid")
+    assert str(strange) in told
+
+
+def test_more_features_are_added_to_those_that_are_kept(run: Run, here: Path) -> None:
+    whole = prepare("shapes", here / "c.poise", PrepareOptions(size="16", limit=90), workers=1)
+    words = (run.path, "--reals", whole.path, "--measures", "kid", "-n")
+    few, many = (measured(here / f"{n}.json", *words, n) for n in (32, 40))
+    kept = Path(f"{whole.path}.features-16x16-training.npz")
+    kept.unlink()
+    assert measured(here / "anew.json", *words, 40) == many
+    assert few["floor"] != many["floor"]
+
+
+def test_a_classifier_that_is_damaged_is_fitted_anew(run: Run, here: Path) -> None:
+    words = (run.path, "--measures", "modes", "-n", "30")
+    first = measured(here / "a.json", *words)
+    (kept,) = Path(run.config.data.prepared).parent.glob("*-classifier.safetensors")
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2])
+    assert measured(here / "b.json", *words) == first
+    assert kept.read_bytes() == whole
+
+
+def test_a_run_that_cannot_be_measured_is_refused(
+    run: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = Run.create(here / "new", run.config)
+    assert "has no whole checkpoint yet" in refused(capsys, new.path)
+    config = here / "new" / "config.json"
+    config.write_text(config.read_text().replace('"version": 1', '"version": 2'))
+    assert "Use the newer Poise that made the run" in refused(capsys, new.path)
+
+
+def test_runs_of_other_sizes_or_other_sets_are_refused(
+    run: Run, trained: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = refused(capsys, run.path, trained.path)
+    assert f"{run.path} was trained on shapes and {trained.path} on shapes" in told
+    assert "--reals" in told
+    told = refused(capsys, run.path, trained.path, "--reals", run.config.data.prepared)
+    assert f"{trained.path} draws images of 8x8 with 3 channels, the reals are 16x16 with 3" in told
+    gray = PrepareOptions(size="16", limit=30, channels=1)
+    other = prepare("shapes", here / "gray.poise", gray, workers=1)
+    told = refused(capsys, run.path, "--reals", other.path)
+    assert "with 3 channels, the reals are 16x16 with 1" in told
+    told = refused(capsys, other.path, "--reals", run.config.data.prepared)
+    assert "has 1 channels, the reals have 3" in told
+    assert list(here.iterdir()) == [other.path]
+
+
+def test_too_few_images_are_refused(
+    run: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    three, prepared = saved(here / "three.npz", drawn(3)), run.config.data.prepared
+    told = refused(capsys, three, "--reals", prepared)
+    assert told == f"{three} has 3 images that can be used, and 4 are needed. Give more images."
+    told = refused(capsys, saved(here / "nine.npz", drawn(9)), "--reals", prepared, "-n", "20")
+    assert "9 images that can be used, and 20 are needed. Give more images, or a smaller -n" in told
+    told = refused(capsys, run.path, "-n", "100")
+    assert "154 real images for training, and 200 are needed" in told
+    assert "-n 77 at most" in told
+    few = saved(here / "few.npz", drawn(6))
+    assert "4 others for the floor" in refused(capsys, few, "--reals", few)
+
+
+WORDS = {
+    "": "Give a run",
+    "nowhere": 'no folder or file "nowhere"',
+    "{photos}": "is no run, so nothing says what it should look like",
+    "{run} {run}": "is given twice",
+    "{run} -n 3": "-n must be at least 4 images, got 3",
+    "{run} --batch 0": "--batch must be at least 1 image, got 0",
+    "{run} --seed 99999999999999999999": "--seed",
+    "{run} --device tpu": "--device cpu",
+    "{run} --at 7": "keeps no checkpoint after 7 images",
+    "{run} --at worst": "--at is best, last or a number of images",
+    "{run} --out taken.json": "taken.json is there already and is not overwritten",
+    "{run} --out table.csv": "--out is a .json, got table.csv",
+    "{run} --size 100": "no base fits",
+    "{run} --size 8": "draws images of 16x16 with 3 channels, the reals are 8x8",
+    "{run} --reals nowhere": 'no folder or file "nowhere"',
+    "{photos} --reals {photos} --measures modes": "the modes of photos.npz are not known",
+    "{run} --colour red": "--colour",
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_what_cannot_be_evaluated_is_refused_and_nothing_is_written(
+    words: str, run: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(here / "photos.npz", drawn(12))
+    (here / "taken.json").write_text("mine")
+    before = tree(run.path), tree(here)
+    given = words.format(run=run.path, photos="photos.npz").split()
+    assert WORDS[words] in refused(capsys, *given)
+    assert tree(run.path) == before[0]
+    assert {k: v for k, v in tree(here).items() if not k.startswith("runs")} == before[1]
+
+
+@pytest.mark.parametrize("words", ["--measures colour", "-n many"])
+def test_a_value_of_the_wrong_kind_is_refused(words: str, run: Run) -> None:
+    assert poise("evaluate", run.path, *words.split()) == 2
+
+
+def test_measures_are_taken_in_their_order_whatever_was_typed() -> None:
+    asked = parse_evaluate(["a", "b", "--measures", "modes", "swd", "-n", "9"])
+    assert (asked.subjects, asked.chosen, asked.n) == (("a", "b"), ("swd", "modes"), 9)
+    assert parse_evaluate(["a"]).chosen == NAMES
+
+
+def test_long_paths_are_shortened_unless_two_would_be_alike() -> None:
+    long = "a/" * 20
+    assert shortened(["runs/a", FLOOR]) == ["runs/a", FLOOR]
+    assert shortened([long + "one", long + "two", FLOOR]) == ["one", "two", FLOOR]
+    assert shortened([long + "one", "b/one"]) == [long + "one", "b/one"]
