@@ -223,8 +223,8 @@ def keeping_shares(folder: Path, rounds: int) -> Iterator[float]:
         cost = seconds(partial(keeper.meter.add, losses), 4) / 4 / (reals.drawn - before)
         for chore, every in (
             (lambda: keeper._log(reals.drawn), chores.log_every),
-            (keeper._sample, chores.sample_every),
-            (keeper._save, chores.save_every),
+            (keeper.saver._sample, chores.sample_every),
+            (keeper.saver._save, chores.save_every),
         ):
             cost += seconds(chore, 1) / every
         yield cost / per_image
