@@ -45,6 +45,7 @@ PATIENCE = 60.0  # seconds that a process may take on a busy machine before a te
 _TINY = (
     *("--batch", "16", "--threads", "1"),
     *("--images", "640", "--log-every", "100", "--save-every", "200", "--sample-every", "320"),
+    *("--measure-every", "320", "--measure-images", "64"),  # else a few steps are timed for them
 )
 TINY_WORDS = ("--network", "mlp", "--width", "0.05", *_TINY)
 TINY_WORDS_OF = {

@@ -168,8 +168,9 @@ def test_loading_what_is_no_run_or_has_no_checkpoint_is_refused(tmp_path: Path) 
     with pytest.raises(poise.RunError, match="is not a run"):
         poise.load(tmp_path)
     poise.train("shapes", out="runs/a", **QUICK)
-    for path in Run.open(Path("runs/a")).checkpoints.folder.iterdir():
-        for file in path.iterdir():
+    run = Run.open(Path("runs/a"))
+    for folder in (run.checkpoints.folder, run.best.folder):
+        for file in folder.rglob("*.*"):
             file.unlink()
     with (
         pytest.warns(RuntimeWarning, match="is damaged"),

@@ -176,9 +176,13 @@ def _spread(images: Images) -> float:
 def planned(config: Config, prepared: Prepared, images_per_second: float) -> Config:
     """The configuration with the interval, the images and the measure that its time allows.
 
-    What was chosen stays. As many images as leave time for 20 looks, and features if they do.
+    What was chosen stays. As many images as leave time for 20 looks, and features if they do. Where
+    interval and images are given nothing is timed, so the same command gives the same bytes.
     """
     chores, images = config.chores, config.recipe.images
+    if chores.measure_every and chores.measure_images:
+        chosen = replace(chores, measure_by=chores.measure_by or "swd")
+        return replace(config, chores=chosen)
     seconds = SHARE * images / images_per_second
     players = make_players(config)
     measuring = Measuring(replace(config, chores=replace(chores, measure_by="swd")), prepared)
