@@ -132,6 +132,8 @@ class Keeper:
                 self.saver.save_or_fail()
             if not self.run.samples_at(self.reals.drawn).exists():
                 self.saver.sample()
+            if self.observer.verdict.name != "too early":
+                self.watcher.say(f"Verdict: {self.observer.verdict}")
             took = {"seconds": time.monotonic() - self._started, "measuring": self._measuring}
             self.run.event("done" if done else "stopped", self.reals.drawn, **took)
         wait_for_all()

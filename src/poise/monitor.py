@@ -9,6 +9,8 @@ benchmarks/verdicts.py; docs/verdicts.md says how often they are right on the ot
 
 from __future__ import annotations
 
+import math
+
 from .history import BLOCKS, LEAST, SURE, History, Lines, Verdict, now, said
 from .signals import Signals
 from .symptoms import RULES
@@ -24,14 +26,26 @@ def judge(log: Lines, measures: Lines, signals: Signals) -> Verdict:
 
     Lines may be missing and may lack numbers; what is not there is not judged.
     """
-    history = History(thinned(log), thinned(measures), signals)
+    level = of_this_level(log, signals)
+    history = History(thinned(level), thinned(measures), signals)
     if len(history.column(signals.falls)) < LEAST:
-        return said(history, "too early", 0, f"{len(log)} lines of the log are too few")
+        where = "log" if len(level) == len(log) else "log of this level"
+        evidence = f"{len(level)} lines of the {where} are too few"
+        return said(history, "too early", int(level[0]["drawn"]) if level else 0, evidence)
     for rule in RULES:
         verdict = rule(history)
         if verdict:
             return verdict
     return _progress(history)
+
+
+def of_this_level(lines: Lines, signals: Signals) -> Lines:
+    """The lines since the last level began to fade in: before it numbers meant something else."""
+    if not signals.level or not lines:
+        return lines
+    levels = [math.ceil(line.get(signals.level, 0.0)) for line in lines]
+    others = [i for i, level in enumerate(levels) if level != levels[-1]]
+    return lines[others[-1] + 1 if others else 0 :]
 
 
 def thinned(lines: Lines) -> Lines:

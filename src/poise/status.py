@@ -43,7 +43,8 @@ def describe(run: Run) -> Iterator[str]:
             f"{run.config.chores.log_every:,} images: poise train {run.path}"
         )
     images = run.config.recipe.images
-    yield f"{run.path}: {log[-1]['drawn']:,} of {images:,} images drawn."
+    drawn = max([log[-1]["drawn"], *run.checkpoints.drawn()])
+    yield f"{run.path}: {drawn:,} of {images:,} images drawn."
     yield f"Verdict: {judge(log, measures, signals_of(run.config.recipe.method))}"
     if measures:
         numbers = ", ".join(f"{k} {v:g}" for k, v in measures[-1].items() if k != "drawn")

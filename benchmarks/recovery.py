@@ -1,0 +1,134 @@
+"""Trainings that are disturbed on purpose, and how far from the undisturbed one they end.
+
+    python benchmarks/recovery.py --out runs/recovery
+
+One WGAN-GP on shapes at 16x16 of 20,000 images, undisturbed, and with each of 30 disturbances: a
+NaN in a weight at 20 random steps, and 10 that are finite (both players' weights are hit by noise as
+large as they are themselves) at 10 others. Distances are the Frechet distance on 1,000 images of
+the last checkpoint. A run that is there is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from poise.config import Chores, Config
+from poise.data.options import PrepareOptions
+from poise.data.prepare import prepare
+from poise.data.prepared import Prepared
+from poise.errors import TrainingFailed
+from poise.generator import load
+from poise.lines import read_lines
+from poise.metrics.features import Features, features_of
+from poise.metrics.frechet import frechet
+from poise.metrics.lite0 import load_lite0
+from poise.pictures import to_uint8
+from poise.players import Players
+from poise.presets import recipe
+from poise.recovery import attempt_of
+from poise.run import Run
+from poise.session import TrainOptions, planned, with_images
+from poise.training import train
+from poise.watcher import Watcher
+
+training: Any = importlib.import_module("poise.training")
+IMAGES, SCORED = 20_000, 1_000
+CHORES = Chores(log_every=400, save_every=2_000, measure_every=1_000, measure_images=128)
+
+Spoil = Callable[[Players], None]
+
+
+def nan_in_a_weight(players: Players) -> None:
+    """One number of the critic."""
+    next(players.critic.parameters()).data.view(-1)[0] = float("nan")
+
+
+def noise_in_all_weights(players: Players) -> None:
+    """Finite, and as large as the weights."""
+    noise = torch.Generator().manual_seed(0)
+    for network in (players.generator, players.critic):
+        for weight in network.parameters():
+            spread = weight.detach().std() if weight.numel() > 1 else weight.detach().abs().mean()
+            weight.data += spread * torch.randn(weight.shape, generator=noise)
+
+
+def disturbed(at: int, spoil: Spoil, play: Any) -> Any:
+    """The loop's `play`, spoiled once, in the first attempt."""
+
+    def playing(config: Config, players: Players, reals: Any) -> Iterator[Any]:
+        waiting = True
+        for before, losses in play(config, players, reals):
+            if waiting and reals.drawn >= at and attempt_of(players) == 0:
+                spoil(players)
+                waiting = False
+            yield before, losses
+
+    return playing
+
+
+def main() -> None:
+    """Train, measure, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/recovery"))
+    parser.add_argument("--nans", type=int, default=20)
+    parser.add_argument("--noises", type=int, default=10)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    path = asked.out / "shapes-16.poise"
+    options = PrepareOptions(size="16")
+    images = Prepared.open(path) if path.exists() else prepare("shapes", path, options, workers=1)
+    chosen = replace(recipe("wgan-gp"), images=IMAGES)
+    config = planned(str(path), chosen, TrainOptions(data=options, chores=CHORES, threads=1))
+    config = with_images(config, images)
+    network = load_lite0()
+    reals = features_of(images.gather(images.training[:SCORED]), network)
+    chance, play = random.Random(0), training.play
+    moments = [chance.randrange(1_000, IMAGES) for _ in range(asked.nans + asked.noises)]
+    kinds: list[tuple[str, int, Spoil | None]] = [("undisturbed", 0, None)]
+    kinds += [("nan", at, nan_in_a_weight) for at in moments[: asked.nans]]
+    kinds += [("noise", at, noise_in_all_weights) for at in moments[asked.nans :]]
+    base = 0.0
+    print("| disturbance | at image | went back | distance | of the undisturbed | outcome |")
+    print("|---|---:|---:|---:|---:|---|", flush=True)
+    for kind, at, spoil in kinds:
+        training.play = disturbed(at, spoil, play) if spoil else play
+        facts = one(asked.out / f"{kind}-{at}", config, network, reals)
+        base = base or facts["distance"]
+        ratio = facts["distance"] / base
+        row = [kind, f"{at:,}", facts["backs"], f"{facts['distance']:.0f}", f"{ratio:.2f}"]
+        print("| " + " | ".join(map(str, [*row, facts["outcome"]])) + " |", flush=True)
+
+
+def one(path: Path, config: Config, network: Any, reals: Features) -> dict[str, Any]:
+    """One run: made if it is not there."""
+    known = path / "facts.json"
+    if known.exists():
+        found: dict[str, Any] = json.loads(known.read_text())
+        return found
+    run, outcome = Run.create(path, config), "done"
+    try:
+        train(run, Watcher())
+    except TrainingFailed as error:
+        outcome = str(error)
+    events = list(read_lines(path / "events.jsonl"))
+    fakes = features_of(to_uint8(load(path, at="last").sample(SCORED, seed=1)), network)
+    facts = {
+        "backs": sum(event["event"] == "went back" for event in events),
+        "distance": frechet(reals, fakes).distance,
+        "outcome": outcome,
+    }
+    known.write_text(json.dumps(facts))
+    return facts
+
+
+if __name__ == "__main__":
+    main()
