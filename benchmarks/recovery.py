@@ -3,8 +3,8 @@
     python benchmarks/recovery.py --out runs/recovery
 
 One WGAN-GP on shapes at 16x16 of 20,000 images, undisturbed, and with each of 30 disturbances: a
-NaN in a weight at 20 random steps, and 10 that are finite (both players' weights are hit by noise as
-large as they are themselves) at 10 others. Distances are the Frechet distance on 1,000 images of
+NaN in a weight at 20 random steps, and 10 that are finite (both players' weights are hit by noise
+as large as they are themselves) at 10 others. Distances are the Frechet distance on 1,000 images of
 the last checkpoint. A run that is there is not made again.
 """
 
