@@ -139,7 +139,8 @@ def spoilt(after: int) -> Hand:
             moves[0] += 1
             if moves[0] % after == 0:
                 with torch.no_grad():
-                    next(players.generator.parameters()).view(-1)[0] = float("nan")
+                    weight = next(players.generator.parameters())
+                    weight[(0,) * weight.ndim] = float("nan")
 
         setattr(optimizer, "step", spoiling)  # noqa: B010 - as a hand would
 

@@ -118,15 +118,15 @@ class Measuring:
         `overfit` is that, as a share of how far it tells them from fakes, and `overfit_z` in
         standard errors.
         """
-        n = min(SCORED, len(self._held_out), len(self._trained))
-        if n < LEAST_SCORED:
+        if min(len(self._held_out), len(self._trained)) < LEAST_SCORED:
             return {}
-        fakes = self._drawn(players, players.generator, n)
+        n = min(SCORED, len(self._trained))
         spread = np.linspace(0, len(self._trained) - 1, n).astype(np.int64)
-        sets = (self._trained[spread], self._held_out[:n], fakes)
+        fakes = self._drawn(players, players.generator, n)
+        sets = (self._trained[spread], self._held_out, fakes)
         known, held, false = (_scores(players, images) for images in sets)
         gap, reach = known.mean() - held.mean(), known.mean() - false.mean()
-        error = math.sqrt(known.var(ddof=1) / n + held.var(ddof=1) / n)
+        error = math.sqrt(known.var(ddof=1) / n + held.var(ddof=1) / len(held))
         return {
             "overfit": float(gap / max(abs(reach), 1e-12)),
             "overfit_z": float(gap / max(error, 1e-12)),

@@ -77,7 +77,7 @@ def collapsing(history: History) -> Verdict | None:
 
 
 NEARLY = 0.8  # of the peak
-POOR, LOST, ALIKE = 0.15, 0.6, 0.3
+POOR, LOST, ALIKE = 0.1, 0.75, 0.3
 
 
 def equilibrium(history: History) -> Verdict | None:
