@@ -69,6 +69,7 @@ CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
         measures(swd=np.where(T < 0.3, 100 - 200 * T, 44) + NOISE[5]),
         PLAIN,
     ),
+    "nothing learned": ("stalled", log(), measures(swd=100 - T), PLAIN),
     "no images": ("too early", log()[:5], [], PLAIN),
     "variety goes": (
         "collapsing",
