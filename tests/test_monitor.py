@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -10,9 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from poise.config import name_of
 from poise.history import ADVICE, WELL
 from poise.methods import BEGAN, GAN, METHODS, WGAN, WGANGP
 from poise.monitor import judge, thinned
+from poise.networks import NETWORKS
+from poise.optim import OPTIMIZERS
+from poise.options import _command, _leaves
+from poise.presets import recipe
 from poise.signals import Signals, signals_of
 
 Line = dict[str, Any]
@@ -183,6 +189,20 @@ def test_a_method_has_advice_of_its_own_with_its_own_numbers() -> None:
     assert "--penalty than 7.5" in advice
     for name, kind in METHODS.items():
         assert set(signals_of(kind()).advice) <= set(ADVICE), name
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_option_that_advice_names_is_one_of_the_method(method: str) -> None:
+    base = recipe(method)
+    names = {
+        "method": method,
+        "preset": "default",
+        "network": name_of(base.networks, NETWORKS),
+        "optimizer": name_of(base.optimizer, OPTIMIZERS),
+    }
+    options = {name.replace("_", "-") for name in _leaves(_command(base, names))}
+    for verdict, text in (ADVICE | dict(signals_of(base.method).advice)).items():
+        assert set(re.findall(r"--([a-z][a-z0-9-]*)", text)) <= options, verdict
 
 
 def test_a_method_that_says_nothing_of_its_numbers_is_judged_by_its_distance() -> None:

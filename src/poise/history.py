@@ -29,17 +29,16 @@ ADVICE = {
     "converging": "Let it go on; it ends soon.",
     "stalled": "Stop here: `sample` takes the best checkpoint. More variety of images, a wider "
     "--width or a lower --lr may get further.",
-    "critic overpowers": "A lower --lr, fewer critic updates or a weaker critic: --n-critic, "
-    "--critic-norm.",
-    "generator overpowers": "More critic updates (--n-critic), or a higher --lr: the critic must "
-    "learn before its gradient means anything.",
+    "critic overpowers": "A lower --lr, or --method wgan-gp: its critic has a gradient everywhere.",
+    "generator overpowers": "A higher --lr, or --method wgan-gp: the critic must learn before its "
+    "gradient means anything.",
     "critic overfits": "More images, --mirror, a narrower --width, or stop at the best checkpoint.",
     "collapsing": "Go back to the best checkpoint and on with a lower --lr, a larger --batch, or "
     "--method wgan-gp.",
-    "oscillating": "A lower --lr or less momentum (--beta1 0), or --optimizer optimistic-adam.",
+    "oscillating": "A lower --lr, or --optimizer optimistic-adam.",
     "diverging": "A lower --lr.",
-    "clip saturated": "A larger --clip or a lower --lr.",
-    "equilibrium lost": "A lower --lr, or another --gamma.",
+    "clip saturated": "A lower --lr.",
+    "equilibrium lost": "A lower --lr.",
 }
 WELL = ("too early", "learning", "converging", "stalled")  # what is no sickness
 

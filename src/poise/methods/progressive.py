@@ -115,9 +115,11 @@ class Progressive:
         """What its numbers tell: those of the loss it was given."""
         if self.loss == "gan":
             return Signals(won=math.log(2), level="stage")
-        more = f"A larger --penalty than {self.penalty:g} or a lower --lr holds the critic."
+        hold = f"A larger --penalty than {self.penalty:g} or a lower --lr holds the critic."
+        more = f"More critic updates than --n-critic {self.n_critic}, or a higher --lr."
+        advice = {"diverging": hold, "generator overpowers": more}
         # Every level begins with a new curve.
-        return Signals(unit="penalty", level="stage", advice={"diverging": more})
+        return Signals(unit="penalty", level="stage", advice=advice)
 
     def critic_loss(
         self, d: nn.Module, x: Tensor, fake: Tensor, eps: Tensor

@@ -59,7 +59,7 @@ class WGAN:
             "clip saturated": f"A larger --clip than {self.clip:g}, or a lower --lr: a step must "
             "be small beside the bound. --method wgan-gp needs no bound.",
             "oscillating": "Keep momentum out of the critic: --optimizer rmsprop, a lower --lr.",
-            "critic overpowers": f"Fewer critic updates: --n-critic below {self.n_critic}.",
+            "generator overpowers": f"More critic updates than --n-critic {self.n_critic}.",
         }
         return Signals(clipped="clipped", advice=advice)
 

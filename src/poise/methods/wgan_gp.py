@@ -73,8 +73,9 @@ class WGANGP:
     @property
     def signals(self) -> Signals:
         """What its numbers tell."""
-        more = f"A larger --penalty than {self.penalty:g} or a lower --lr holds the critic."
-        return Signals(unit="penalty", advice={"diverging": more})
+        hold = f"A larger --penalty than {self.penalty:g} or a lower --lr holds the critic."
+        more = f"More critic updates than --n-critic {self.n_critic}, or a higher --lr."
+        return Signals(unit="penalty", advice={"diverging": hold, "generator overpowers": more})
 
     def step(self, players: Players, reals: Reals) -> Losses:
         """n_critic updates of the critic, then one of the generator."""
