@@ -32,6 +32,7 @@ from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
 from poise.data.reals import Reals
 from poise.errors import TrainingFailed
+from poise.history import WELL
 from poise.keeper import Keeper
 from poise.measuring import Measuring
 from poise.methods import BEGAN, GAN, METHODS, WGAN, WGANGP
@@ -288,6 +289,19 @@ def history_of(case: Case, out: Path) -> tuple[list[Any], list[Any]]:
     return run.history(), run.measures()
 
 
+def gave_way(case: Case, out: Path) -> int:
+    """The images after which its numbers were no longer finite; 0 if they always were."""
+    facts = json.loads((out / case.name / "case.json").read_text())
+    return int(facts["drawn"]) if "not finite" in facts["failed"] else 0
+
+
+def verdict_at_the_end(case: Case, out: Path) -> str:
+    """The monitor's; a run that ended because numbers were not finite has said what it is."""
+    if gave_way(case, out):
+        return "diverging"
+    return judge(*history_of(case, out), signals_of(case.recipe.method)).name
+
+
 def first_right(case: Case, out: Path) -> int | None:
     """The images drawn when a right verdict was first given, as a person would have read it."""
     log, measures = history_of(case, out)
@@ -296,7 +310,7 @@ def first_right(case: Case, out: Path) -> int | None:
         known = [m for m in measures if m["drawn"] <= line["drawn"]]
         if judge(log[: i + 1], known, signals).name in case.truth:
             return int(line["drawn"])
-    return None
+    return gave_way(case, out) or None
 
 
 def plain_at(case: Case, out: Path, healthy: dict[tuple[str, str], list[float]]) -> int | None:
@@ -304,6 +318,8 @@ def plain_at(case: Case, out: Path, healthy: dict[tuple[str, str], list[float]])
 
     Plain: half as much again as the median of the healthy runs of the same method and set.
     """
+    if gave_way(case, out):
+        return gave_way(case, out)
     found = json.loads((out / case.name / "frechet.json").read_text())
     usual = healthy[method_of(case), case.data]
     for (drawn, distance), well in zip(found, usual, strict=False):
@@ -334,33 +350,37 @@ def table(every: list[Case], out: Path, half: str) -> Iterator[str]:
     kept = [c for c in every if held_back(c.name, names) == (half == "held back")]
     kept = [c for c in kept if (out / c.name / "case.json").exists()]
     usual = usual_distances(every, out)
-    rows, right, early, alarms, never = [], 0, [], 0, 0
+    rows, right, early, alarms, plainly, shown_right = [], 0, [], 0, 0, 0
     for case in kept:
-        log, measures = history_of(case, out)
-        verdict = judge(log, measures, signals_of(case.recipe.method))
-        cells = [case.name, " or ".join(sorted(case.truth)) or "well", verdict.name]
+        verdict = verdict_at_the_end(case, out)
+        cells = [case.name, " or ".join(sorted(case.truth)) or "well", verdict]
         if not case.truth:
-            alarms += not verdict.well
-            rows.append([*cells, "yes" if verdict.well else "**no**", "", ""])
+            alarms += verdict not in WELL
+            rows.append([*cells, "yes" if verdict in WELL else "**no**", "", ""])
             continue
-        right += verdict.name in case.truth
+        right += verdict in case.truth
         said, plain = first_right(case, out), plain_at(case, out, usual)
-        never += plain is None
+        plainly += plain is not None
+        shown_right += plain is not None and verdict in case.truth
         if said is not None and plain is not None:
             early.append(said / plain)
         shown = ["never" if clock is None else f"{clock:,}" for clock in (said, plain)]
-        rows.append([*cells, "yes" if verdict.name in case.truth else "**no**", *shown])
+        rows.append([*cells, "yes" if verdict in case.truth else "**no**", *shown])
     ill = sum(bool(case.truth) for case in kept)
     yield f"## {half.capitalize()}: {len(kept)} trainings"
     yield ""
-    yield f"- Ill: {right} of {ill} named for a right reason ({right / max(ill, 1):.0%})."
+    yield (
+        f"- Made ill: {right} of {ill} named for a right reason ({right / max(ill, 1):.0%}); of the "
+        f"{plainly} whose failure showed in the Frechet distance, {shown_right} "
+        f"({shown_right / max(plainly, 1):.0%})."
+    )
     well = len(kept) - ill
     yield f"- Well: {alarms} of {well} called ill at their end ({alarms / max(well, 1):.0%})."
     if early:
         yield (
             f"- The right name was first said after {np.median(early):.0%} (median; quartiles "
             f"{np.quantile(early, 0.25):.0%} and {np.quantile(early, 0.75):.0%}) of the images "
-            f"after which the Frechet distance showed it; in {never} of {ill} it never did."
+            "after which the Frechet distance showed it."
         )
     yield ""
     yield "| training | truth | verdict at the end | right | first said | plain in the distance |"
