@@ -370,8 +370,8 @@ def table(every: list[Case], out: Path, half: str) -> Iterator[str]:
     yield f"## {half.capitalize()}: {len(kept)} trainings"
     yield ""
     yield (
-        f"- Made ill: {right} of {ill} named for a right reason ({right / max(ill, 1):.0%}); of the "
-        f"{plainly} whose failure showed in the Frechet distance, {shown_right} "
+        f"- Made ill: {right} of {ill} named for a right reason ({right / max(ill, 1):.0%}); of "
+        f"the {plainly} whose failure showed in the Frechet distance, {shown_right} "
         f"({shown_right / max(plainly, 1):.0%})."
     )
     well = len(kept) - ill
