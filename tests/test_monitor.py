@@ -88,6 +88,13 @@ CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
     "norm": ("diverging", log(penalty=20 * LATER), measures(), WGANGP().signals),
     "worse": ("diverging", log(), measures(swd=50 + 60 * LATER + NOISE[5]), PLAIN),
     "clip": ("clip saturated", log(clipped=0.97), measures(), WGAN().signals),
+    "clip, nothing learned": (
+        "clip saturated",
+        log(clipped=0.5),
+        measures(swd=100 - T),
+        WGAN().signals,
+    ),
+    "half at the clip and well": ("learning", log(clipped=0.5), measures(), WGAN().signals),
     "k at 0": (
         "equilibrium lost",
         log(k=0.0, loss_x=0.1, loss_g=0.2, convergence=0.3),

@@ -21,6 +21,7 @@ LEAST = 8  # log lines before anything is said
 BLOCKS = 12  # means over which a trend is tested
 SURE = 2.33  # standard errors: 1 in 100 by chance, one-sided
 WINDOW = 5  # lines of a running median
+HARDLY = 0.02  # a fall that is none
 LATE = 0.2  # of a history: what counts as now
 
 ADVICE = {
@@ -108,6 +109,11 @@ class History:
 def now(x: Row) -> float:
     """The median of the last fifth of a row, at least of 3 numbers."""
     return float(np.median(x[-max(3, math.ceil(LATE * len(x))) :]))
+
+
+def hardly_moved(x: Row) -> bool:
+    """Whether a quality has never fallen by as much as 2 % in 16 measures or more."""
+    return len(x) >= 2 * LEAST and float(x.min()) > (1 - HARDLY) * float(x.max())
 
 
 def last_within(x: Row, clocks: Row, level: float) -> int:

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import math
 
-from .history import BLOCKS, LEAST, SURE, History, Lines, Verdict, now, said
+from .history import BLOCKS, LEAST, SURE, History, Lines, Verdict, hardly_moved, now, said
 from .signals import Signals
 from .symptoms import RULES
 from .trends import blocks, trend
 
 MOST = 400  # lines that are looked at: a verdict costs 20 ms
-HARDLY = 0.02  # a fall that is none
 WAITED = 0.4  # of a history, without a new low: it has stalled
 WORSE, NEVER = 1.25, 0.9  # times the best, and the first
 
@@ -72,7 +71,7 @@ def _progress(history: History) -> Verdict:
     best, place = float(x.min()), int(x.argmin())
     fell = 1 - best / max(float(x.max()), 1e-12)
     evidence = f"{name} fell by {fell:.0%} to {best:.4g}"
-    if len(x) >= 2 * LEAST and fell < HARDLY:
+    if hardly_moved(x):
         return said(history, "stalled", int(clocks[0]), f"{evidence} only: nothing is learned")
     waited = len(x) - 1 - place
     if waited >= LEAST and waited >= WAITED * len(x) and z_late > -SURE:

@@ -19,6 +19,7 @@ from .history import (
     History,
     Verdict,
     first_above,
+    hardly_moved,
     last_within,
     now,
     said,
@@ -102,16 +103,18 @@ OFF = 0.25
 
 
 def clip(history: History) -> Verdict | None:
-    """Nearly every weight of a clipped critic lies at its bound: it can say nothing more."""
-    share = history.column(history.signals.clipped)
-    if len(share) < LEAST or now(share) < SATURATED:
+    """Weights of a clipped critic lie at its bound: nearly all, or many and nothing is learned."""
+    clocks, share = history.rows(history.signals.clipped)
+    _, _, x = history.quality
+    level = MANY if hardly_moved(x) else SATURATED
+    if len(share) < LEAST or now(share) < level:
         return None
-    since = first_above(smoothed(share, WINDOW), history.clocks(history.signals.clipped), SATURATED)
+    since = first_above(smoothed(share, WINDOW), clocks, level)
     evidence = f"{now(share):.0%} of the critic's weights lie at the bound"
     return said(history, "clip saturated", since, evidence)
 
 
-SATURATED = 0.9
+SATURATED, MANY = 0.9, 0.4
 
 
 def overfits(history: History) -> Verdict | None:
@@ -127,7 +130,7 @@ def overfits(history: History) -> Verdict | None:
     return said(history, "critic overfits", since, evidence)
 
 
-OVERFIT, OVERFIT_Z = 0.15, 3.0
+OVERFIT, OVERFIT_Z = 0.15, 2.33
 
 
 def overpowers(history: History) -> Verdict | None:
