@@ -34,7 +34,6 @@ from poise.data.reals import Reals
 from poise.errors import TrainingFailed
 from poise.history import WELL
 from poise.keeper import Keeper
-from poise.measuring import Measuring
 from poise.methods import BEGAN, GAN, METHODS, WGAN, WGANGP
 from poise.metrics.features import Features, features_of
 from poise.metrics.frechet import frechet
@@ -248,7 +247,7 @@ def trained(case: Case, out: Path) -> None:
         case.hand(players)
     run = Run.create(out / case.name, config)
     reals = Reals(prepared, seed=config.seed, size=prepared.size)
-    keeper = Keeper(run, players, reals, Watcher(), Measuring(config, prepared))
+    keeper = Keeper(run, players, reals, Watcher(), prepared)
     began, failed = time.monotonic(), ""
     try:
         keeper.resume()

@@ -64,14 +64,14 @@ def as_images(pixels: Any) -> Tensor:
 def test_samples_that_are_the_images_have_distance_0_and_all_variety(larger: Prepared) -> None:
     config = measured(tiny(larger))
     players, watching = make_players(config), Measuring(config, larger)
-    spread = np.linspace(0, len(larger.training) - 1, 256).astype(np.int64)
+    spread = np.linspace(0, len(larger.training) - 1, 64).astype(np.int64)
     reals = larger.gather(larger.training[spread])
     # By 16, as they are drawn: each call gives the first ones again.
     players.average = Fixed(as_images(reals[:16]))
     players.generator = Fixed(as_images(reals[:16]))
     found = watching.look(players)
     assert found["swd"] > 0, "64 images against 16 of them, 4 times each"
-    watching._reals = watching._reals[:16]
+    watching._reals = reals[:16]
     watching.n = 16
     assert watching.look(players)["swd"] == 0
     assert found["similarity_reals"] == pytest.approx(diversity(reals[:64]).similarity, rel=1e-3)
@@ -168,7 +168,7 @@ def test_the_checkpoint_with_the_lowest_measure_is_kept_and_is_what_loading_take
         def look(self, players: Any) -> dict[str, float]:
             return {"swd": next(values)}
 
-    monkeypatch.setattr("poise.training.Measuring", Scripted)
+    monkeypatch.setattr("poise.keeper.Measuring", Scripted)
     run = trained_run(tmp_path / "run", measured(tiny(shapes)))
     assert run.best.drawn() == [320], "the first of two that are as low"
     assert run.best.facts(320)["value"] == 3.0
@@ -182,7 +182,7 @@ def test_the_checkpoint_with_the_lowest_measure_is_kept_and_is_what_loading_take
         poise.load(run.path, at="newest")
     for file in run.best.folder.rglob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:-1])
-    with pytest.warns(RuntimeWarning, match="of the best: checkpoint 320 is damaged"):
+    with pytest.warns(RuntimeWarning, match="checkpoint 320 is damaged"):
         assert poise.load(run.path).drawn == 640
 
 
@@ -208,7 +208,7 @@ def test_a_plan_keeps_to_a_twentieth_of_the_time_where_even_one_look_fits(
     config = tiny(shapes)
     chosen = planned(config, shapes, speed).chores
     assert (chosen.measure_images, chosen.measure_by) == (n, "swd")
-    assert chosen.measure_every == math.ceil(640 / looks)
+    assert chosen.measure_every == 640 // looks
     if looks > 1:
         assert looks * n * each <= 0.05 * 640 / speed + 1e-9
     given = replace(config, chores=replace(config.chores, measure_every=7, measure_images=99))

@@ -183,11 +183,21 @@ def test_a_run_that_was_well_all_along_was_never_called_ill() -> None:
         assert judge(lines[: i + 1], known, PLAIN).well
 
 
-def test_without_measures_the_distance_counts_from_its_peak_on() -> None:
-    rising = log(distance=3 * T)
-    assert judge(rising, [], PLAIN).name == "learning"
-    falling = log(distance=np.where(T < 0.2, 10 * T, 2 - T) + 0.02 * NOISE[0])
-    assert judge(falling, [], PLAIN).name in ("learning", "converging")
+def test_without_measures_nothing_is_said_of_progress_but_sicknesses_are_named() -> None:
+    """A critic's own distance rises while the critic gets better."""
+    for distance in (3 * T, np.where(T < 0.2, 10 * T, 2 - T), 0.1 * NOISE[0]):
+        assert judge(log(distance=distance), [], PLAIN).name == "too early"
+    assert judge(log(variety=0.8 - 0.75 * LATER), [], PLAIN).name == "collapsing"
+
+
+def test_a_method_without_a_distance_is_judged_by_what_it_logs() -> None:
+    bare = [{k: v for k, v in line.items() if k != "distance"} for line in log(loss_g=5_000.0)]
+    assert judge(bare, [], PLAIN).name == "diverging"
+
+
+def test_where_the_norm_of_the_critic_is_known_the_size_of_its_scores_is_no_sign() -> None:
+    lines = log(loss_g=5_000.0, penalty=0.1)
+    assert judge(lines, measures(), WGANGP().signals).name == "learning"
 
 
 def test_a_method_has_advice_of_its_own_with_its_own_numbers() -> None:

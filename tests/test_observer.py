@@ -20,7 +20,7 @@ from poise.training import train
 
 from .helpers import Told, go_on, last_bits, log_of, poise, tiny, trained_run
 from .test_measuring import measured
-from .test_monitor import LINES, log, measures
+from .test_monitor import log, measures
 
 
 def run_with(path: Path, config: Config, lines: list[Any], looks: list[Any]) -> Run:
@@ -41,7 +41,7 @@ def test_a_verdict_is_told_when_it_changes_and_not_again(shapes: Prepared, tmp_p
             observer.measured(look["drawn"], look)
         observer.logged(line["drawn"], {k: v for k, v in line.items() if k != "drawn"})
     assert len(told.said) == 1
-    assert told.said[0].startswith("At 4,000 images: learning since image ")
+    assert told.said[0].startswith("At 6,000 images: learning since image ")
     assert told.warned == []
     for i in range(12):
         bad = lines[-1] | {"penalty": 50.0 + i, "loss_g": 5_000.0 + i}
@@ -62,18 +62,15 @@ SICK = log(loss_g=5_000.0)
         (SICK, measures(swd=100.0), True),  # and images never got better
         (SICK, measures(), False),  # images get better all the same
         (log(), measures(swd=100.0), False),
-        (SICK[:9], [], False),  # too early to know of images
+        (SICK, measures(swd=100.0)[:7], False),  # too few measures to know of images
+        (log()[:-4] + SICK[-4:], measures(swd=100.0), False),  # not yet for three measures
     ],
-    ids=["gave way", "images say no", "well", "unknown"],
+    ids=["gave way", "images say no", "well", "unknown", "only now"],
 )
-def test_a_run_goes_back_only_when_numbers_and_images_say_so_for_a_while(
+def test_a_run_goes_back_only_when_numbers_and_measured_images_say_so_for_a_while(
     lines: list[Any], looks: list[Any], back: bool, shapes: Prepared, tmp_path: Path
 ) -> None:
-    observer = Observer(run_with(tmp_path / "run", tiny(shapes), lines, looks), Told())
-    for i in range(3):
-        assert observer.trouble() is None, "not at the first line"
-        line = lines[-1] | {"drawn": 500 * (LINES + 1 + i)}
-        observer.logged(line["drawn"], {k: v for k, v in line.items() if k != "drawn"})
+    observer = Observer(run_with(tmp_path / "run", tiny(shapes, "gan"), lines, looks), Told())
     trouble = observer.trouble()
     assert (trouble is not None) == back
     if trouble:
@@ -108,8 +105,8 @@ def test_a_collapse_takes_a_run_back_to_before_it_began(
     told = Told()
     run = trained_run(tmp_path / "run", measured(config), told)
     assert told.warned == [
-        "collapsing after 416 images: back to image 224, attempt 1 of 3, with other noise and "
-        "1/2 of the rate up to 608 images."
+        "collapsing after 480 images: back to image 224, attempt 1 of 3, with other noise and "
+        "1/2 of the rate up to 736 images."
     ]
     drawn = [line["drawn"] for line in run.history()]
     assert drawn == sorted(set(drawn)), "lines after the checkpoint were written anew"
@@ -142,9 +139,10 @@ def test_a_run_ends_when_nothing_improves_if_it_was_told_to(
     wanted = replace(config, chores=replace(config.chores, stop_when="converged"))
     told = Told()
     run = Run.create(tmp_path / "run", wanted)
-    assert not train(run, told)
-    assert run.checkpoints.drawn()[-1] == 320
-    assert told.said[-1] == "Verdict: stalled since image 0: evidence 1. advice"
+    assert train(run, told)
+    assert run.checkpoints.drawn()[-1] == 416, "the second line that says so"
+    assert "Nothing improves any more" in told.said[-1]
+    assert told.said[-2] == "Verdict: stalled since image 0: evidence 1. advice"
     whole = trained_run(tmp_path / "whole", config)
     assert whole.checkpoints.drawn()[-1] == 640
     monkeypatch.undo()
@@ -200,7 +198,16 @@ def test_status_of_what_is_no_run_or_has_logged_nothing_is_refused(
         list(describe(run))
 
 
+def test_status_of_a_run_too_short_for_a_line_shows_what_it_has(
+    shapes: Prepared, tmp_path: Path
+) -> None:
+    run = trained_run(tmp_path / "run", tiny(shapes, images=64))
+    text = "\n".join(describe(run))
+    assert "64 of 64 images drawn." in text
+    assert "Checkpoints kept: 64." in text
+
+
 def test_status_of_an_older_run_is_judged_by_what_it_has(shapes: Prepared, tmp_path: Path) -> None:
     old = [{k: line[k] for k in ("drawn", "distance", "loss_g")} for line in log()]
     run = run_with(tmp_path / "run", tiny(shapes), old, [])
-    assert "Verdict: learning since" in "\n".join(describe(run))
+    assert "Verdict: too early since" in "\n".join(describe(run))

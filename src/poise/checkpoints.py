@@ -136,7 +136,7 @@ class Checkpoints:
         Under their names they would count as the newest ones, on a resume and when others are
         pruned.
         """
-        for newer in self.drawn():
+        for newer in reversed(self.drawn()):  # a kill in between leaves the older ones in place
             if newer > drawn:
                 aside = self.folder / f"aside-{newer:09d}"
                 shutil.rmtree(aside, ignore_errors=True)

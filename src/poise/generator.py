@@ -19,6 +19,8 @@ from .run import Run
 from .sampling import draw
 from .size import Size, Stage
 
+AVERAGE = "average."  # the start of the names of its tensors
+
 
 @dataclass(frozen=True)
 class Generator:
@@ -121,22 +123,14 @@ def load(
 def _checkpoint(run: Run, at: str | int, warn: Callable[[str], None]) -> Checkpoint:
     """The checkpoint that `at` names, with the average's tensors only."""
     wanted = str(at).replace(",", "").replace("_", "")
-    if wanted not in ("best", "last") and not wanted.isdecimal():
-        raise OptionError(f"--at is best, last or a number of images, got {at}.")
-    found = None
-    if wanted == "best":
-        found = run.best.newest(lambda text: warn(f"of the best: {text}"), only="average.")
     if wanted.isdecimal():
-        kept = {drawn: part for part in (run.best, run.checkpoints) for drawn in part.drawn()}
-        if int(wanted) not in kept:
-            have = ", ".join(f"{drawn:,}" for drawn in sorted(kept)) or "none"
-            raise RunError(
-                f"{run.path} keeps no checkpoint after {int(wanted):,} images. There are: {have}. "
-                "Start a run with a larger --keep to keep more."
-            )
-        found = kept[int(wanted)].first_whole([int(wanted)], warn, only="average.")
-    elif found is None or found.facts.get("run") != run.config.identity:
-        found = run.checkpoints.newest(warn, only="average.")
+        found = _kept_at(run, int(wanted), warn)
+    elif wanted in ("best", "last"):
+        best = run.best.newest(warn, AVERAGE) if wanted == "best" else None
+        mine = best is not None and best.facts.get("run") == run.config.identity
+        found = best if mine else run.checkpoints.newest(warn, AVERAGE)
+    else:
+        raise OptionError(f"--at is best, last or a number of images, got {at}.")
     if found is None:
         raise RunError(
             f"{run.path} has no whole checkpoint yet: the first one comes after "
@@ -144,6 +138,20 @@ def _checkpoint(run: Run, at: str | int, warn: Callable[[str], None]) -> Checkpo
             f"{run.path}"
         )
     return found
+
+
+def _kept_at(run: Run, drawn: int, warn: Callable[[str], None]) -> Checkpoint | None:
+    """The checkpoint after so many images, from either folder that has it whole."""
+    kept = {*run.best.drawn(), *run.checkpoints.drawn()}
+    if drawn not in kept:
+        have = ", ".join(f"{clock:,}" for clock in sorted(kept)) or "none"
+        raise RunError(
+            f"{run.path} keeps no checkpoint after {drawn:,} images. There are: {have}. "
+            "Start a run with a larger --keep to keep more."
+        )
+    places = [part for part in (run.checkpoints, run.best) if drawn in part.drawn()]
+    whole = (part.first_whole([drawn], warn, AVERAGE) for part in places)
+    return next((found for found in whole if found), None)
 
 
 def size_of(network: Any, full: Size) -> Size:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .signals import Signals
-from .trends import Row, smoothed
+from .trends import Row
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -34,8 +34,8 @@ ADVICE = {
     "generator overpowers": "A higher --lr, or --method wgan-gp: the critic must learn before its "
     "gradient means anything.",
     "critic overfits": "More images, --mirror, a narrower --width, or stop at the best checkpoint.",
-    "collapsing": "Go back to the best checkpoint and on with a lower --lr, a larger --batch, or "
-    "--method wgan-gp.",
+    "collapsing": "Start anew with a lower --lr or another --method; `sample` takes the best "
+    "checkpoint of this run.",
     "oscillating": "A lower --lr, or --optimizer optimistic-adam.",
     "diverging": "A lower --lr.",
     "clip saturated": "A lower --lr.",
@@ -96,14 +96,15 @@ class History:
 
     @property
     def quality(self) -> tuple[str, Row, Row]:
-        """The name, clocks and numbers of what falls as images get better; measured, if it was."""
+        """The name, clocks and numbers of the measured distance; empty before 4 measures.
+
+        Not the method's own estimate: a critic's distance rises while the critic gets better.
+        """
         for name in ("frechet", "swd"):
-            if len(found := self.column(name, "measures")) >= LEAST // 2:
-                return name, self.clocks(name, "measures"), found
-        name = self.signals.falls
-        x = smoothed(self.column(name), WINDOW)
-        peak = int(x.argmax())  # it rises while the critic learns to see
-        return name, self.clocks(name)[peak:], x[peak:]
+            clocks, found = self.rows(name, of="measures")
+            if len(found) >= LEAST // 2:
+                return name, clocks, found
+        return "", np.empty(0), np.empty(0)
 
 
 def now(x: Row) -> float:
@@ -117,8 +118,9 @@ def hardly_moved(x: Row) -> bool:
 
 
 def last_within(x: Row, clocks: Row, level: float) -> int:
-    """The clock of the last number that is at most a level."""
-    return int(clocks[np.flatnonzero(x <= level)[-1]])
+    """The clock of the last number that is at most a level; the first clock if none is."""
+    within = np.flatnonzero(x <= level)
+    return int(clocks[within[-1] if len(within) else 0])
 
 
 def first_above(x: Row, clocks: Row, level: float) -> int:

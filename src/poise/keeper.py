@@ -11,11 +11,12 @@ from torch import Tensor
 
 from .build import make_players
 from .checkpoints import not_finite
+from .data.prepared import Prepared
 from .errors import RunError
 from .machine import memory_in_use
 from .measuring import Measuring
 from .meter import Meter
-from .observer import Observer
+from .observer import Observer, beginning
 from .players import Losses, Players, Reals
 from .ranks import most, wait_for_all
 from .recovery import Trouble, attempt_of, begin_attempt, given_up, last_good
@@ -40,16 +41,18 @@ class Keeper:
         players: Players,
         reals: Reals,
         watcher: Watcher,
-        measuring: Measuring | None = None,
+        prepared: Prepared | None = None,  # to measure against; without it nothing is measured
     ) -> None:
         self.run, self.players, self.reals, self.watcher = run, players, reals, watcher
-        self.meter, self.measuring = Meter(), measuring
+        self.meter = Meter()
+        wanted = prepared if self.writes else None
+        self.measuring = Measuring(run.config, wanted) if wanted else None
         self.saver = Saver(run, players, reals, self.meter, watcher)
         self._started, self._first = time.monotonic(), 0
         self.observer = Observer(run, watcher)
         self._numbers: dict[str, float] = {}
         self._memory = 0  # bytes
-        self._measuring = 0.0  # seconds
+        self._opened, self._measuring = time.monotonic(), 0.0  # seconds
 
     @property
     def writes(self) -> bool:
@@ -59,8 +62,7 @@ class Keeper:
     @property
     def enough(self) -> bool:
         """Whether the run was told to end here, since nothing improves any more."""
-        wanted = self.run.config.chores.stop_when == "converged"
-        return wanted and self.observer.verdict.name == "stalled"
+        return self.writes and self.observer.enough
 
     def resume(self) -> None:
         """Go back to the newest whole checkpoint, if there is one."""
@@ -85,7 +87,7 @@ class Keeper:
         if self.writes:
             self.run.configure(self.run.config)
             self.run.event("started", self._first, images=self.run.config.recipe.images)
-            self._tell_where()
+            self.watcher.say(beginning(self.run, self._first))
 
     def after_step(self, before: int, losses: Losses) -> None:
         """Log, measure, sample and save what is due after a step that began at `before`.
@@ -97,9 +99,10 @@ class Keeper:
         self.meter.add(losses)
         self._pass_on_notes()
         logs, saves = due(chores.log_every, before, drawn), due(chores.save_every, before, drawn)
-        measures = chores.measure_every is not None and due(chores.measure_every, before, drawn)
+        every, ends = chores.measure_every, drawn >= self.run.config.recipe.images
+        measures = every is not None and due(every, before, drawn)
         trouble = None
-        if logs or saves or measures or drawn >= self.run.config.recipe.images:
+        if logs or saves or measures or ends:
             trouble = self._not_finite(drawn) or (self._log(drawn) if logs else None)
             if measures and not trouble:
                 trouble = self._measure(drawn)
@@ -120,7 +123,7 @@ class Keeper:
             self.saver.save()
 
     def close(self) -> bool:
-        """Save what is not saved yet; whether the run is at its end.
+        """Save what is not saved yet; whether the run is at its end, or told to be.
 
         Raises:
             TrainingFailed: the last checkpoint could not be written.
@@ -134,18 +137,23 @@ class Keeper:
                 self.saver.sample()
             if self.observer.verdict.name != "too early":
                 self.watcher.say(f"Verdict: {self.observer.verdict}")
-            took = {"seconds": time.monotonic() - self._started, "measuring": self._measuring}
-            self.run.event("done" if done else "stopped", self.reals.drawn, **took)
+            took = {"seconds": time.monotonic() - self._opened, "measuring": self._measuring}
+            if self.enough and not done:
+                self.watcher.say(
+                    "Nothing improves any more, so it ends here, as --stop-when says. To go on all "
+                    f"the same: poise train {self.run.path} --stop-when never"
+                )
+            how = "done" if done else "converged" if self.enough else "stopped"
+            self.run.event(how, self.reals.drawn, **took)
         wait_for_all()
-        return done
+        return done or self.enough
 
     def _pass_on_notes(self) -> None:
         """What the method has to say: to the person, and to the events."""
         while self.players.notes:
             drawn, text = self.players.notes.pop(0)
             if self.writes:
-                self.watcher.say(f"At {drawn:,} images: {text}")
-                self.run.event("note", drawn, text=text)
+                self.observer.pass_on(drawn, text)
 
     def _take(self, drawn: int, tensors: Mapping[str, Tensor]) -> None:
         """Make these tensors the state of the run."""
@@ -181,6 +189,7 @@ class Keeper:
             self._take(0, make_players(config, self.players.rank, self.players.ranks).state())
             self.saver.saved = -1
         gentler = begin_attempt(self.players, attempt, failed, self.reals.drawn)
+        wait_for_all()  # all have read what the first is about to set aside
         self._begin()
         if self.writes:
             to = f"image {self.reals.drawn:,}" if good else "the beginning"
@@ -192,13 +201,14 @@ class Keeper:
             self.run.event("went back", failed, **facts, gentler=gentler)
 
     def _agreed(self, trouble: Trouble | None) -> Trouble | None:
-        """What the first rank sees, told to all: they go back together."""
+        """What one rank sees, told to all: they go back together."""
         since = most(trouble.since + 1 if trouble else 0, self.players.device)
-        return trouble or (Trouble("the first rank says why", since - 1) if since else None)
+        return trouble or (Trouble("another rank says why", since - 1) if since else None)
 
     def _not_finite(self, drawn: int) -> Trouble | None:
-        bad = not_finite(self.players.state())
-        return Trouble(f"{', '.join(bad[:3])} not finite", drawn) if bad else None
+        bad = not_finite(self.players.state())  # batch norm's statistics are each rank's own
+        trouble = Trouble(f"{', '.join(bad[:3])} not finite", drawn) if bad else None
+        return self._agreed(trouble)
 
     def _log(self, drawn: int) -> Trouble | None:
         self._numbers, self._memory = self.meter.read(), memory_in_use(str(self.players.device))
@@ -212,10 +222,12 @@ class Keeper:
             if skipped:
                 self.run.event("skipped", drawn, gradients_a_step=skipped)
             if self.measuring:
+                began = time.monotonic()
                 self._numbers |= self.measuring.glance(self.players)
+                self._measuring += time.monotonic() - began
             verdict = self.observer.logged(drawn, self._numbers)
             self.saver.log({**self._numbers, "verdict": verdict.name})
-        return self._agreed(self.observer.trouble() if self.writes else None)
+        return None
 
     def _measure(self, drawn: int) -> Trouble | None:
         """Measure, and keep the checkpoint if it is the best so far."""
@@ -230,16 +242,7 @@ class Keeper:
             value = numbers.get(by, math.nan)
             if value < self.run.best_value(by):
                 self.saver.save_best({"measure": by, "value": value})
-        return None
-
-    def _tell_where(self) -> None:
-        drawn, images, path = self._first, self.run.config.recipe.images, self.run.path
-        if drawn >= images:
-            self.watcher.say(f"{path} is at its end already, after {drawn:,} images.")
-        elif drawn:
-            self.watcher.say(f"Going on from image {drawn:,} to {images:,}.")
-        else:
-            self.watcher.say(f"Training to {images:,} images, in {path}.")
+        return self._agreed(self.observer.trouble() if self.writes else None)
 
     def _fell_back(self, text: str) -> None:
         if self.writes:

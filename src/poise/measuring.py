@@ -27,9 +27,11 @@ from torch.nn.functional import avg_pool2d, interpolate
 from .build import make_players
 from .config import Config
 from .data.prepared import Indices, Prepared
+from .errors import OptionError
 from .metrics.features import Features, features_of
+from .metrics.frechet import LEAST as LEAST_FEATURES
 from .metrics.frechet import frechet
-from .metrics.lite0 import PACKAGE, Lite0, load_lite0
+from .metrics.lite0 import PACKAGE, load_lite0
 from .metrics.ms_ssim import WINDOW, diversity
 from .metrics.sets import Images
 from .metrics.swd import SIDE, sliced_wasserstein
@@ -41,6 +43,7 @@ from .size import Size
 GLANCED = 64  # images of a glance
 SHARE = 0.05  # of the time of training that measuring may take
 LOOKS = 20  # at a run, at least, if that can be had; and at most
+LONGEST = 60.0  # seconds of a look: other ranks wait for it
 FEWER = (1024, 512, 256, 128, 64)  # images of each kind in a look
 FROM = 256  # images on which features are worth their time: there are 320 of them
 FEATURES_TAKE = 0.005  # seconds an image, at the very least
@@ -58,13 +61,15 @@ class Measuring:
         self._seed, self._size = config.seed, config.data.size
         self.n = config.chores.measure_images or GLANCED
         self.best_by = config.chores.measure_by or "swd"
-        self._trained = self._some(prepared, prepared.training, max(self.n, SCORED))
+        self._trained = self._some(prepared, prepared.training, SCORED)
         self._held_out = self._some(prepared, prepared.held_out, SCORED)
-        self._reals = self._trained[: self.n]
-        self.few = self._trained[:FEW]
-        self._real_variety = _spread(self._trained[:GLANCED])
+        self._reals = self._some(prepared, prepared.training, self.n)
+        self.few = self._reals[:FEW]
+        self._real_variety = _spread(self._some(prepared, prepared.training, GLANCED))
         self._similarity: float | None = None  # of the reals; worked out when it is asked for
-        self._features: tuple[Lite0, Features] | None = None  # of the reals, likewise
+        # Loaded now: a package that is missing must be missed before anything is trained.
+        self._network = load_lite0() if self.best_by == "frechet" else None
+        self._features: Features | None = None  # of the reals, likewise
 
     def _some(self, prepared: Prepared, of: Indices, n: int) -> Images:
         """n images, evenly spread over these."""
@@ -85,9 +90,11 @@ class Measuring:
         if min(self._size) >= WINDOW and len(self._reals) > 3:
             found["similarity"] = diversity(fakes, seed=self._seed).similarity
             found["similarity_reals"] = self._similarity_of_reals()
-        if self.best_by == "frechet":
-            network, reals = self._features_of_reals()
-            found["frechet"] = frechet(reals, features_of(fakes, network)).distance
+        if self._network:
+            if self._features is None:
+                self._features = features_of(self._reals, self._network)
+            fake = features_of(fakes, self._network)
+            found["frechet"] = frechet(self._features, fake).distance
         found |= self._overfit(players)
         return {name: _rounded(value) for name, value in found.items()}
 
@@ -96,18 +103,17 @@ class Measuring:
             self._similarity = diversity(self._reals, seed=self._seed).similarity
         return self._similarity
 
-    def _features_of_reals(self) -> tuple[Lite0, Features]:
-        if self._features is None:
-            network = load_lite0()
-            self._features = network, features_of(self._reals, network)
-        return self._features
-
     def _drawn(self, players: Players, generator: nn.Module, n: int) -> Images:
         latents = players.space.fixed(n, self._seed).to(players.device)
         training = generator.training
-        images = draw(generator.eval(), latents, AT_ONCE)
+        generator.eval()
+        parts = [self._seen(draw(generator, part)) for part in torch.split(latents, AT_ONCE)]
         generator.train(training)
-        if tuple(images.shape[2:]) != tuple(self._size):  # a run that grows, at a lower level
+        return np.concatenate(parts)
+
+    def _seen(self, images: Tensor) -> Images:
+        """As 8-bit numbers at the full size, which a run that grows reaches in the end."""
+        if tuple(images.shape[2:]) != tuple(self._size):
             images = interpolate(images, size=tuple(self._size), mode="nearest")
         return to_uint8(images)
 
@@ -121,9 +127,8 @@ class Measuring:
         if min(len(self._held_out), len(self._trained)) < LEAST_SCORED:
             return {}
         n = min(SCORED, len(self._trained))
-        spread = np.linspace(0, len(self._trained) - 1, n).astype(np.int64)
         fakes = self._drawn(players, players.generator, n)
-        sets = (self._trained[spread], self._held_out, fakes)
+        sets = (self._trained, self._held_out, fakes)
         known, held, false = (_scores(players, images) for images in sets)
         gap, reach = known.mean() - held.mean(), known.mean() - false.mean()
         error = math.sqrt(known.var(ddof=1) / n + held.var(ddof=1) / len(held))
@@ -164,9 +169,10 @@ def _spread(images: Images) -> float:
 
     That number is the exponential of the entropy of the variances: 1 if all lie on a line.
     """
-    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).double()
-    factor = max(1, min(x.shape[2:]) // VARIETY_AT)
-    flat = avg_pool2d(x, factor).flatten(1)
+    factor = max(1, min(images.shape[1:3]) // VARIETY_AT)
+    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+    pooled = [avg_pool2d(part.float(), factor).flatten(1) for part in torch.split(x, AT_ONCE)]
+    flat = torch.cat(pooled).double()
     spectrum = torch.linalg.svdvals(flat - flat.mean(0)).square()
     share = spectrum / spectrum.sum().clamp_min(1e-12)
     ways = torch.exp(-(share * share.clamp_min(1e-12).log()).sum())
@@ -188,16 +194,23 @@ def planned(config: Config, prepared: Prepared, images_per_second: float) -> Con
     measuring = Measuring(replace(config, chores=replace(chores, measure_by="swd")), prepared)
     each = _seconds_of(lambda: measuring.look(players)) / measuring.n
     by = chores.measure_by
-    worth = seconds / LOOKS > FROM * (each + FEATURES_TAKE)
-    if by == "frechet" or (by is None and worth and find_spec(PACKAGE)):
+    looks = min(LOOKS, math.ceil(images / (chores.measure_every or 1)))
+    worth = seconds / looks > FROM * (each + FEATURES_TAKE)
+    enough = len(prepared.training) >= LEAST_FEATURES
+    if by == "frechet" and not enough:
+        raise OptionError(
+            f"--measure-by frechet needs {LEAST_FEATURES} training images, got "
+            f"{len(prepared.training)}. Give --measure-by swd."
+        )
+    if by == "frechet" or (by is None and worth and enough and find_spec(PACKAGE)):
         network = load_lite0()
         with_features = each + _seconds_of(lambda: features_of(measuring.few, network)) / FEW
-        fits = seconds / LOOKS > FROM * with_features
+        fits = seconds / looks > FROM * with_features
         by, each = ("frechet", with_features) if by or fits else ("swd", each)
-    fitting = [n for n in FEWER if n * each * LOOKS <= seconds]
+    fitting = [n for n in FEWER if n * each * looks <= seconds and n * each <= LONGEST]
     n = chores.measure_images or next(iter(fitting), FEWER[-1])
-    looks = min(LOOKS, max(1, int(seconds / (n * each))))
-    every = chores.measure_every or math.ceil(images / looks)
+    looks = min(looks, max(1, int(seconds / (n * each))))
+    every = chores.measure_every or max(1, images // looks)  # so that the end is measured
     chosen = replace(chores, measure_every=every, measure_images=n, measure_by=by or "swd")
     return replace(config, chores=chosen)
 

@@ -28,7 +28,7 @@ def judge(log: Lines, measures: Lines, signals: Signals) -> Verdict:
     """
     level = of_this_level(log, signals)
     history = History(thinned(level), thinned(measures), signals)
-    if len(history.column(signals.falls)) < LEAST:
+    if len(level) < LEAST:
         where = "log" if len(level) == len(log) else "log of this level"
         evidence = f"{len(level)} lines of the {where} are too few"
         return said(history, "too early", int(level[0]["drawn"]) if level else 0, evidence)
@@ -54,18 +54,18 @@ def thinned(lines: Lines) -> Lines:
     return lines[(len(lines) - 1) % step :: step] if step > 1 else lines
 
 
-def much_worse(log: Lines, measures: Lines, signals: Signals) -> bool:
-    """Whether images are far from the best that there were, or never got better."""
-    _, _, x = History(log, measures, signals).quality
+def much_worse(measures: Lines) -> bool:
+    """Whether measured images are far from the best that there were, or never got better."""
+    _, _, x = History([], measures, Signals()).quality
     return len(x) >= LEAST and (now(x) > WORSE * x.min() or x.min() > NEVER * x[0])
 
 
 def _progress(history: History) -> Verdict:
-    """Learning, converging or stalled, by the trend of what falls as images get better."""
+    """Learning, converging or stalled, by the trend of the measured distance."""
     name, clocks, x = history.quality
-    if len(x) < LEAST // 2:
-        evidence = f"{name} rises while the critic learns to see"
-        return said(history, "learning", int(history.clocks(name)[0]), evidence)
+    if not len(x):
+        evidence = f"{len(history.measures)} measures are too few; no sickness is seen"
+        return said(history, "too early", int(history.log[0]["drawn"]), evidence)
     half = x[len(x) // 2 :]
     z_all, z_late = trend(blocks(x, BLOCKS)), trend(blocks(half, BLOCKS))
     best, place = float(x.min()), int(x.argmin())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +11,11 @@ from .monitor import judge, much_worse
 from .recovery import Trouble
 from .run import Run
 from .signals import signals_of
+from .size import levels_of
 from .watcher import Watcher
 
 GRAVE = ("collapsing", "diverging")  # verdicts that take a run back
-PATIENCE = 3  # log lines in a row that must say so
+PATIENCE = 3  # measures in a row after which the verdict must be so
 
 
 class Observer:
@@ -28,7 +30,27 @@ class Observer:
         """Read what lies on the disk: after a resume, or a return to a checkpoint."""
         self._log: list[dict[str, Any]] = self.run.history()
         self._measures: list[dict[str, Any]] = self.run.measures()
-        self.verdict = judge(self._log, self._measures, self.signals)
+        self.verdict = self._judged(len(self._measures))
+
+    def _judged(self, looks: int) -> Verdict:
+        """The verdict as it was after so many measures, with the lines of the log up to then."""
+        known = self._measures[:looks]
+        last = known[-1]["drawn"] if looks < len(self._measures) and known else math.inf
+        return judge([x for x in self._log if x["drawn"] <= last], known, self.signals)
+
+    @property
+    def enough(self) -> bool:
+        """Whether nothing improves any more, at the full size: said by the last two lines."""
+        if self.run.config.chores.stop_when != "converged" or not self._log:
+            return False
+        level = self._log[-1].get(self.signals.level, math.inf)
+        grown = level >= len(levels_of(self.run.config.data.size)) - 1
+        return grown and [x.get("verdict") for x in self._log[-2:]] == ["stalled"] * 2
+
+    def pass_on(self, drawn: int, text: str) -> None:
+        """What the method says: to the person, and to the events."""
+        self.watcher.say(f"At {drawn:,} images: {text}")
+        self.run.event("note", drawn, text=text)
 
     def measured(self, drawn: int, numbers: Mapping[str, float]) -> None:
         """Take in what was measured."""
@@ -48,11 +70,25 @@ class Observer:
         return self.verdict
 
     def trouble(self) -> Trouble | None:
-        """Why training must go back: it has been gravely ill for a while, and images show it."""
-        lately = [line.get("verdict") for line in self._log[-PATIENCE:]]
-        name = self.verdict.name
-        if name not in GRAVE or lately != [name] * PATIENCE:
+        """Why training must go back: gravely ill at three measures in a row, and images show it.
+
+        Asked after a measurement, which is the only new evidence of images that there is.
+        """
+        looks = len(self._measures)
+        if not much_worse(self._measures):
             return None
-        if not much_worse(self._log, self._measures, self.signals):
+        lately = [self._judged(looks - back) for back in range(PATIENCE)]
+        if lately[0].name not in GRAVE or len({verdict.name for verdict in lately}) > 1:
             return None
-        return Trouble(f"{name} ({self.verdict.evidence})", self.verdict.since, self.verdict.advice)
+        now = lately[0]
+        return Trouble(f"{now.name} ({now.evidence})", now.since, now.advice)
+
+
+def beginning(run: Run, drawn: int) -> str:
+    """What a run that trains from here on has before it."""
+    images = run.config.recipe.images
+    if drawn >= images:
+        return f"{run.path} is at its end already, after {drawn:,} images."
+    if drawn:
+        return f"Going on from image {drawn:,} to {images:,}."
+    return f"Training to {images:,} images, in {run.path}."

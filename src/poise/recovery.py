@@ -44,9 +44,18 @@ def gentleness(players: Players, drawn: int) -> float:
 
 
 def last_good(run: Run, since: int, attempt: int, warn: Callable[[str], None]) -> Checkpoint | None:
-    """The newest whole checkpoint up to `since`; with each further attempt one older, if any is."""
-    clocks = [drawn for drawn in reversed(run.checkpoints.drawn()) if drawn <= since]
-    return run.checkpoints.first_whole(clocks[min(attempt - 1, len(clocks) - 1) :], warn)
+    """The newest whole checkpoint up to `since`; with each further attempt one older, if any is.
+
+    The best one counts, too. Where all are newer the oldest is taken: a training is not thrown away
+    for having kept only the last few.
+    """
+    kept = {drawn: part for part in (run.best, run.checkpoints) for drawn in part.drawn()}
+    clocks = sorted((drawn for drawn in kept if drawn <= since), reverse=True) or sorted(kept)[:1]
+    for drawn in clocks[min(attempt - 1, max(len(clocks) - 1, 0)) :]:
+        found = kept[drawn].first_whole([drawn], warn)
+        if found and found.facts.get("run") == run.config.identity:
+            return found
+    return None
 
 
 def begin_attempt(players: Players, attempt: int, failed: int, good: int) -> str:

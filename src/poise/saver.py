@@ -38,7 +38,7 @@ class Saver:
         self._sparing_the_run(lambda: self.run.measured(self.reals.drawn, numbers))
 
     def sample(self) -> None:
-        """A picture of samples, if this clock has none yet."""
+        """A picture of samples."""
         self._sparing_the_run(self._sample)
 
     def save(self) -> None:

@@ -1,4 +1,4 @@
-"""`poise status`: how a run does, from what lies on the disk; touches nothing, needs no torch."""
+"""`poise status`: how a run does, from what lies on the disk; touches nothing."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def describe(run: Run) -> Iterator[str]:
         RunError: nothing was logged yet.
     """
     log, measures = run.history(), run.measures()
-    if not log:
+    if not log and not run.checkpoints.drawn():
         raise RunError(
             f"{run.path} has logged nothing yet: the first line comes after "
             f"{run.config.chores.log_every:,} images: poise train {run.path}"
         )
     images = run.config.recipe.images
-    drawn = max([log[-1]["drawn"], *run.checkpoints.drawn()])
+    drawn = max([*(line["drawn"] for line in log[-1:]), *run.checkpoints.drawn()])
     yield f"{run.path}: {drawn:,} of {images:,} images drawn."
     yield f"Verdict: {judge(log, measures, signals_of(run.config.recipe.method))}"
     if measures:

@@ -37,7 +37,9 @@ def diverging(history: History) -> Verdict | None:
         norm = 1 + math.sqrt(now(unit))
         evidence = f"the critic's gradient has a norm of about {norm:.1f}, and 1 is held"
         return said(history, "diverging", since, evidence)
-    for name in ("loss_g", history.signals.falls, "grad_c"):
+    # A critic's scores have no fixed zero: where its norm is known their size says nothing.
+    losses = () if len(unit) else ("loss_g", history.signals.falls)
+    for name in (*losses, "grad_c"):
         x = np.abs(history.column(name))
         if len(x) < LEAST:
             continue
@@ -137,6 +139,8 @@ def overpowers(history: History) -> Verdict | None:
     """One player has won, and the other learns nothing from it."""
     name = history.signals.falls
     x, clocks = smoothed(history.column(name), WINDOW), history.clocks(name)
+    if len(x) < LEAST:
+        return None
     won = history.signals.won
     if won is not None and now(x) > WON * won:
         since = first_above(x, clocks, WON * won)
@@ -157,7 +161,7 @@ LASTING = 0.4  # of the history: at first the critic knows nothing yet
 def worsening(history: History) -> Verdict | None:
     """Images get worse than they were, and go on to."""
     name, clocks, x = history.quality
-    place = int(x.argmin())
+    place = int(x.argmin()) if len(x) else 0
     if len(x) - place < LEAST // 2 or now(x) < WORSE * x[place]:
         return None
     if trend(x[place:]) < SURE and now(x) < 2 * x[place]:
@@ -187,9 +191,9 @@ SWING, TURNS = 0.15, 4
 
 RULES: tuple[Rule, ...] = (
     diverging,
+    collapsing,
     clip,
     equilibrium,
-    collapsing,
     overpowers,
     overfits,
     oscillating,

@@ -17,7 +17,6 @@ from .build import make_players
 from .config import Config
 from .keeper import Keeper
 from .lock import locked
-from .measuring import Measuring
 from .optim import rate_after
 from .players import Losses, Players, Reals
 from .recovery import attempt_of, gentleness
@@ -42,7 +41,7 @@ def train(run: Run, watcher: Watcher, stop: Callable[[], bool] = lambda: False) 
         torch.backends.cudnn.deterministic = True  # on CUDA, too, a resume is to the bit
         reals = reals_of(run, config.device, watcher, rank, of)
         players = make_players(config, rank, of)
-        keeper = Keeper(run, players, reals, watcher, Measuring(config, reals.prepared))
+        keeper = Keeper(run, players, reals, watcher, reals.prepared)
         keeper.resume()
         for before, losses in play(config, players, reals):
             keeper.after_step(before, losses)
