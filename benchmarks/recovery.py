@@ -49,7 +49,8 @@ Spoil = Callable[[Players], None]
 
 def nan_in_a_weight(players: Players) -> None:
     """One number of the critic."""
-    next(players.critic.parameters()).data.view(-1)[0] = float("nan")
+    weight = next(players.critic.parameters()).data
+    weight[(0,) * weight.ndim] = float("nan")
 
 
 def noise_in_all_weights(players: Players) -> None:
