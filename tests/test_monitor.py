@@ -200,6 +200,15 @@ def test_where_the_norm_of_the_critic_is_known_the_size_of_its_scores_is_no_sign
     assert judge(lines, measures(), WGANGP().signals).name == "learning"
 
 
+def test_a_level_that_begins_is_judged_by_its_own_lines() -> None:
+    signals = Signals(level="stage")
+    stage = np.where(T < 0.75, 1.0, 1.5)
+    lines = log(loss_g=np.where(T < 0.75, 5_000.0, 1.0), stage=stage)
+    assert judge(lines, measures(), signals).name == "learning"
+    assert judge(lines[:45], measures(), signals).name == "diverging"
+    assert judge(lines[:50], measures(), signals).name == "too early"
+
+
 def test_a_method_has_advice_of_its_own_with_its_own_numbers() -> None:
     lines = log(penalty=20 * LATER)
     advice = judge(lines, measures(), WGANGP(penalty=7.5).signals).advice

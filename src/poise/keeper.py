@@ -240,7 +240,7 @@ class Keeper:
             self.observer.measured(drawn, numbers)
             by = self.measuring.best_by
             value = numbers.get(by, math.nan)
-            if value < self.run.best_value(by):
+            if value < min(self.run.best_values(by).values(), default=math.inf):
                 self.saver.save_best({"measure": by, "value": value})
         return self._agreed(self.observer.trouble() if self.writes else None)
 

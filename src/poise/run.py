@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -165,13 +164,14 @@ class Run:
         """The lines of what was measured, oldest first."""
         return list(read_lines(self.path / MEASURES))
 
-    def best_value(self, measure: str) -> float:
-        """The lowest value of this measure that a checkpoint was kept for; infinity if none was."""
-        for drawn in reversed(self.best.drawn()):
-            facts = self.best.facts(drawn)
-            if facts.get("run") == self.config.identity and facts.get("measure") == measure:
-                return float(facts["value"])
-        return math.inf
+    def best_values(self, measure: str) -> dict[int, float]:
+        """The values of this measure that checkpoints were kept for, by images drawn."""
+        facts = {drawn: self.best.facts(drawn) for drawn in self.best.drawn()}
+        return {
+            drawn: float(fact["value"])
+            for drawn, fact in facts.items()
+            if fact.get("run") == self.config.identity and fact.get("measure") == measure
+        }
 
     def newest_samples(self) -> Path:
         """The last picture that training made; the folder when there is none."""

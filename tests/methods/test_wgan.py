@@ -6,6 +6,7 @@ import torch
 from poise.build import make_players
 from poise.errors import OptionError
 from poise.methods import WGAN
+from poise.methods.wgan import share_at
 
 from ..small import Linear, Noise, small_config
 from .test_gan import Constant, still
@@ -74,3 +75,11 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
         WGAN(n_critic=0)
     with pytest.raises(OptionError, match="--clip must be above 0, got 0"):
         WGAN(clip=0.0)
+
+
+def test_the_share_of_weights_at_the_bound_is_logged() -> None:
+    critic = torch.nn.Linear(3, 2)
+    with torch.no_grad():
+        critic.weight.copy_(torch.tensor([[0.1, -0.1, 0.0], [0.05, -0.1, 0.02]]))
+        critic.bias.copy_(torch.tensor([0.1, -0.01]))
+    assert share_at(critic, 0.1).item() == pytest.approx(4 / 8)
