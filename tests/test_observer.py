@@ -63,7 +63,7 @@ SICK = log(loss_g=5_000.0)
         (SICK, measures(), False),  # images get better all the same
         (log(), measures(swd=100.0), False),
         (SICK, measures(swd=100.0)[:7], False),  # too few measures to know of images
-        (log()[:-4] + SICK[-4:], measures(swd=100.0), False),  # not yet for three measures
+        (log()[:-7] + SICK[-7:], measures(swd=100.0), False),  # not yet for three measures
     ],
     ids=["gave way", "images say no", "well", "unknown", "only now"],
 )
