@@ -189,9 +189,9 @@ def test_the_checkpoint_with_the_lowest_measure_is_kept_and_is_what_loading_take
 @pytest.mark.parametrize(
     ("each", "speed", "n", "looks"),
     [
-        (1e-4, 10, 1024, 20),  # 640 images in 64 s: 3.2 s for 20 looks of .1 s
-        (1e-4, 100, 128, 20),
-        (1e-4, 1_000, 64, 5),
+        (1e-4, 10, 512, 20),  # 640 images in 64 s: 1.9 s for 20 looks of .05 s
+        (1e-4, 100, 64, 20),
+        (1e-4, 1_000, 64, 2),
         (1.0, 1_000, 64, 1),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_plan_keeps_to_a_twentieth_of_the_time_where_even_one_look_fits(
     assert (chosen.measure_images, chosen.measure_by) == (n, "swd")
     assert chosen.measure_every == 640 // looks
     if looks > 1:
-        assert looks * n * each <= 0.05 * 640 / speed + 1e-9
+        assert looks * n * each <= 0.03 * 640 / speed + 1e-9
     given = replace(config, chores=replace(config.chores, measure_every=7, measure_images=99))
     kept = planned(given, shapes, speed).chores
     assert (kept.measure_every, kept.measure_images) == (7, 99), "what was chosen stays"

@@ -41,7 +41,7 @@ from .sampling import draw
 from .size import Size
 
 GLANCED = 64  # images of a glance
-SHARE = 0.05  # of the time of training that measuring may take
+SHARE = 0.03  # of the time of training that looks may take; with the glances it is 0.05 at most
 LOOKS = 20  # at a run, at least, if that can be had; and at most
 LONGEST = 60.0  # seconds of a look: other ranks wait for it
 FEWER = (1024, 512, 256, 128, 64)  # images of each kind in a look
