@@ -372,20 +372,25 @@ def poisoned_moments(place: str, value: float) -> list[int]:
     return [32 * (step + 1) for step in steps]
 
 
+def spoilt_runs(place: str, value: float, undisturbed: Run, folder: Path) -> Iterator[Any]:
+    """Runs that are spoiled once, at three moments by chance: the moment, the run, what it told."""
+    for at in poisoned_moments(place, value):
+        spoil, told = functools.partial(poison, place, value), Told()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(train_module, "play", playing_and_spoiling(at, spoil))
+            run = trained_run(folder / f"{place} {at}", undisturbed.config, told)
+        yield at, run, told
+
+
 BAD = pytest.mark.parametrize("value", [math.nan, math.inf])
 
 
 @BAD
 @pytest.mark.parametrize("place", ["weight", "average", "optimizer"])
 def test_a_state_that_is_not_finite_is_found_by_the_next_line_and_training_goes_back_once(
-    place: str, value: float, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, value: float, trained: Run, tmp_path: Path
 ) -> None:
-    for at in poisoned_moments(place, value):
-        spoil = functools.partial(poison, place, value)
-        monkeypatch.setattr(train_module, "play", playing_and_spoiling(at, spoil))
-        told = Told()
-        run = trained_run(tmp_path / f"{place} {at}", trained.config, told)
-        monkeypatch.undo()
+    for at, run, told in spoilt_runs(place, value, trained, tmp_path):
         (back,) = [event for event in events(run) if event["event"] == "went back"]
         assert at <= back["drawn"] <= at + 100, "found too late"
         assert back["to"] == max([c for c in (0, 224, 416) if c < back["drawn"]])
@@ -398,13 +403,9 @@ def test_a_state_that_is_not_finite_is_found_by_the_next_line_and_training_goes_
 
 @BAD
 def test_one_bad_gradient_is_skipped_and_counted(
-    value: float, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    value: float, trained: Run, tmp_path: Path
 ) -> None:
-    for at in poisoned_moments("gradient", value):
-        spoil = functools.partial(poison, "gradient", value)
-        monkeypatch.setattr(train_module, "play", playing_and_spoiling(at, spoil))
-        run = trained_run(tmp_path / f"gradient {at}", trained.config)
-        monkeypatch.undo()
+    for at, run, _told in spoilt_runs("gradient", value, trained, tmp_path):
         skipped = {line["drawn"]: line["skipped"] for line in run.history() if line["skipped"]}
         ((drawn, share),) = skipped.items()
         assert at < drawn <= at + 128
@@ -416,13 +417,9 @@ def test_one_bad_gradient_is_skipped_and_counted(
 
 @BAD
 def test_one_bad_loss_that_spoils_no_weight_leaves_the_bits_as_they_are(
-    value: float, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    value: float, trained: Run, tmp_path: Path
 ) -> None:
-    for at in poisoned_moments("loss", value):
-        spoil = functools.partial(poison, "loss", value)
-        monkeypatch.setattr(train_module, "play", playing_and_spoiling(at, spoil))
-        run = trained_run(tmp_path / f"loss {at}", trained.config)
-        monkeypatch.undo()
+    for _at, run, _told in spoilt_runs("loss", value, trained, tmp_path):
         assert_all_is_finite(run)
         assert last_bits(run) == last_bits(trained)
 

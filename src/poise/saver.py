@@ -81,7 +81,7 @@ class Saver:
 
     def _save_best(self, facts: Mapping[str, float | str]) -> None:
         tensors, drawn = self.players.state() | self.meter.state(), self.reals.drawn
-        # Not beside the old one: killed in between, the next start must find one best.
+        # One of a later clock, from before a return, would count as the newest best.
         self.run.best.set_aside_after(drawn)
         self.run.best.save(drawn, tensors, self._facts() | dict(facts))
         self.run.best.keep_only(drawn)
