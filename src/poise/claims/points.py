@@ -1,0 +1,107 @@
+"""Points in the plane as images of 1 x 2 pixels, so that methods play on them unchanged.
+
+What the papers try their critics on: 8 Gaussians on a circle, 25 on a grid, the Swiss roll. All lie
+within [-1, 1], where generators end in tanh.
+
+n points; [n, 1, 1, 2] as images
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..build import make_players
+from ..config import Config, Images, Recipe
+from ..players import Players
+from ..size import Size
+
+POINT = Size(1, 2)  # pixels: x and y
+
+Draw = Callable[[int, torch.Generator], Tensor]  # n points of a set, [n, 2]
+
+
+def ring(n: int, noise: torch.Generator) -> Tensor:
+    """8 Gaussians of deviation .0075 on a circle of radius .75, the paper's at .53 of its size."""
+    angle = torch.randint(8, (n,), generator=noise) * (2 * math.pi / 8)
+    centres = 0.75 * torch.stack([angle.cos(), angle.sin()], dim=1)
+    return centres + 0.0075 * torch.randn(n, 2, generator=noise)
+
+
+def lattice(n: int, noise: torch.Generator) -> Tensor:
+    """25 Gaussians of deviation .01 on a grid with steps of .4, the paper's shape."""
+    centres = torch.randint(-2, 3, (n, 2), generator=noise) * 0.4
+    return centres + 0.01 * torch.randn(n, 2, generator=noise)
+
+
+def roll(n: int, noise: torch.Generator) -> Tensor:
+    """The Swiss roll seen from its side, with noise of deviation .015."""
+    t = 1.5 * math.pi * (1 + 2 * torch.rand(n, generator=noise))
+    spiral = torch.stack([t * t.cos(), t * t.sin()], dim=1) / 16
+    return spiral + 0.015 * torch.randn(n, 2, generator=noise)
+
+
+SETS: dict[str, Draw] = {"8 Gaussians": ring, "25 Gaussians": lattice, "Swiss roll": roll}
+
+
+def sample(draw: Draw, n: int, seed: int) -> Tensor:
+    """n points of a set, [n, 1, 1, 2], a function of the seed."""
+    return as_images(draw(n, torch.Generator().manual_seed(seed)))
+
+
+def as_images(points: Tensor) -> Tensor:
+    """[n, 2] to [n, 1, 1, 2]."""
+    return points.view(-1, 1, *POINT)
+
+
+@dataclass
+class PointReals:
+    """Endless points of a set; the batch is a function of the seed and of how many were drawn."""
+
+    draw: Draw
+    seed: int = 0
+    drawn: int = 0
+
+    def __call__(self, n: int, size: Size | None = None) -> Tensor:
+        """The next n points, [n, 1, 1, 2]."""
+        points = sample(self.draw, n, hash((self.seed, self.drawn)) & 0x7FFFFFFF)
+        self.drawn += n
+        return points
+
+
+class Still(nn.Module):
+    """A generator that does not learn: latents [n, d] to points [n, 1, 1, 2] by a fixed rule.
+
+    With it a method trains its critic to optimality, which is what many claims are about. It has
+    one parameter, whose gradient is 0, because a player must own something to move.
+    """
+
+    def __init__(self, rule: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.rule = rule  # z [n, d] -> points [n, 2]
+        self.nothing = nn.Parameter(torch.zeros(()))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Points as images."""
+        return as_images(self.rule(z)) + self.nothing * 0
+
+
+def toy_config(recipe: Recipe, seed: int) -> Config:
+    """A run on points that writes nothing; `training.play` plays it."""
+    return Config(recipe, Images("points", "", "", POINT, 1), seed=seed)
+
+
+def toy_players(
+    recipe: Recipe, seed: int, still: Callable[[Tensor], Tensor] | None = None
+) -> Players:
+    """Players for points; with `still` the generator is that rule and does not learn."""
+    players = make_players(toy_config(recipe, seed))
+    if still is None:
+        return players
+    generator = Still(still)
+    optimizer = recipe.optimizer.optimizer(generator.parameters())
+    return Players(generator, players.critic, optimizer, players.opt_c, players.space)
