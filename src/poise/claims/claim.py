@@ -1,8 +1,8 @@
 """What a claim is here: a sentence of a paper, an experiment, a threshold, a picture.
 
 A claim is one file with one value, `CLAIM`. Its `run` measures and judges at a scale and a seed, by
-a threshold that was set beforehand; its `draw` makes one picture of the results of all seeds. So a picture can be drawn again without the
-experiment, and shows the spread.
+a threshold that was set beforehand; its `draw` makes one picture of the results of all seeds. So a
+picture can be drawn again without the experiment, and shows the spread.
 """
 
 from __future__ import annotations
