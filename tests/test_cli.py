@@ -79,7 +79,7 @@ def test_a_command_that_is_not_there_is_refused_with_the_nearest(
     assert main(["trian", "photos"]) == 2
     assert capsys.readouterr().err == (
         'poise: no command called "trian". Did you mean "train"? '
-        "There are: evaluate, prepare, sample, status, train, walk.\n"
+        "There are: claims, evaluate, prepare, sample, status, train, walk.\n"
     )
 
 

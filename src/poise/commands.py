@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -222,7 +223,22 @@ def status(argv: Sequence[str]) -> int:
     return 0
 
 
+def claims(argv: Sequence[str]) -> int:
+    """`poise claims`; the exit code.
+
+    Raises:
+        OptionError: matplotlib, which draws the figures, is missing.
+    """
+    if find_spec("matplotlib") is None:
+        raise OptionError("poise claims needs matplotlib: pip install 'poise[claims]'")
+    from .claims.driver import parse_claims, reproduce
+
+    with Terminal() as terminal:
+        return reproduce(parse_claims(argv), terminal)
+
+
 WORK: dict[str, Callable[[Sequence[str]], int]] = {
+    "claims": claims,
     "evaluate": evaluate_to_files,
     "prepare": prepare_images,
     "sample": sample,

@@ -56,8 +56,8 @@ PRESETS: dict[str, dict[str, Recipe]] = {
     },
     "began": {
         "default": Recipe(
-            BEGAN(gamma=0.9, lambda_k=0.05),
-            AutoEncoder(width=0.25, latent=32),
+            BEGAN(gamma=1.0, lambda_k=0.5, eta=2),
+            AutoEncoder(width=0.25, latent=64),
             Adam(4e-4, beta1=0.5, beta2=0.999),
             images=100_000,
         ),

@@ -60,11 +60,10 @@ class BEGAN:
     @property
     def signals(self) -> Signals:
         """What its numbers tell: M falls; L(G) / L(x) is to be gamma, and k free to move."""
-        advice = {
-            "equilibrium lost": f"A --gamma nearer to 1 than {self.gamma:g}, a --lambda-k that "
-            f"reacts sooner than {self.lambda_k:g}, or a lower --lr.",
-            "collapsing": f"A larger --gamma than {self.gamma:g}: it is the share of variety.",
-        }
+        sooner = f"a --lambda-k that reacts sooner than {self.lambda_k:g}, or a lower --lr."
+        nearer = f"a --gamma nearer to 1 than {self.gamma:g}, " if self.gamma < 1 else ""
+        text = nearer + sooner
+        advice = dict.fromkeys(("equilibrium lost", "collapsing"), text[0].upper() + text[1:])
         return Signals("convergence", control="k", held=self.gamma, advice=advice)
 
     def step(self, players: Players, reals: Reals) -> Losses:
