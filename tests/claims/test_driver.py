@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from poise.claims import driver
+from poise.claims import NAMES, driver
 from poise.claims.claim import Claim, Pieces, Result, Scale
 from poise.claims.drawing import label, panels, seeds
 from poise.claims.driver import ClaimsOptions, reproduce
 from poise.errors import OptionError, RunError
 from poise.watcher import Watcher
 
-NAME = "optimism"  # any of the names: what stands behind it here is made up
+NAME = "parallel-lines"  # any of the names: what stands behind it here is made up
 
 
 class Experiment:
@@ -185,7 +185,8 @@ def test_claims_are_asked_for_in_words() -> None:
         ClaimsOptions(seeds=0)
     with pytest.raises(OptionError, match=r"--page is a .md, got page.html"):
         ClaimsOptions(page=Path("page.html"))
-    assert ClaimsOptions(("gradients", "saturation")).chosen == ("saturation", "gradients")
+    assert ClaimsOptions().chosen == NAMES
+    assert ClaimsOptions(NAMES[::-1]).chosen == NAMES
 
 
 def test_a_part_is_the_same_now_and_later(tmp_path: Path) -> None:

@@ -11,21 +11,7 @@ if TYPE_CHECKING:
     from .claim import Claim
 
 # A claim's name on the command line; its module has the same with underscores.
-NAMES = (
-    "parallel-lines",
-    "saturation",
-    "optimal-critic",
-    "curve",
-    "architectures",
-    "momentum",
-    "surfaces",
-    "gradients",
-    "equilibrium",
-    "growing",
-    "optimism",
-    "lottery",
-    "modes",
-)
+NAMES = ("parallel-lines",)
 
 
 def claim_of(name: str) -> Claim:
