@@ -70,6 +70,13 @@ def test_nobody_imports_the_command_line(file: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("file", [f for f in FILES if f.parent.name != "claims"], ids=str)
+def test_nobody_but_the_command_line_knows_the_claims(file: Path) -> None:
+    assert not any(name.startswith("claims") for name in imported(file)) or (
+        file.name == "commands.py"
+    )
+
+
 @pytest.mark.parametrize("file", [f for f in FILES if f.parent.name == "data"], ids=str)
 def test_images_are_prepared_without_torch(file: Path) -> None:
     if file.name != "reals.py":
