@@ -42,10 +42,14 @@ class Pieces:
     """
 
     def __init__(
-        self, folder: Path | None = None, watcher: Watcher | None = None, name: str = "claim"
+        self,
+        folder: Path | None = None,
+        watcher: Watcher | None = None,
+        name: str = "claim",
+        label: str = "claim",
     ) -> None:
         self.folder = folder  # for what can be used again by others, too: prepared sets
-        self._watcher, self._name = watcher or Watcher(), name
+        self._watcher, self._label = watcher or Watcher(), label
         self._path = folder / f"{name}.jsonl" if folder else None
         self._known: dict[str, Any] = {}
         self._done, self._of = 0, 0
@@ -66,7 +70,7 @@ class Pieces:
             if self._path:
                 append(self._path, as_line({"part": part, "value": self._known[part]}))
         self._done += 1
-        self._watcher.measured(f"{self._name}: {part}", self._done, max(self._done, self._of))
+        self._watcher.measured(f"{self._label}: {part}", self._done, max(self._done, self._of))
         value: T = self._known[part]
         return value
 

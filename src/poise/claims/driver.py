@@ -101,7 +101,8 @@ def completed(
     for seed in wanted:
         if seed in runs:
             continue
-        pieces = Pieces(asked.folder / PARTS, watcher, f"{name}-{claim.edition}-{seed}")
+        kept = f"{name}-{asked.scale}-{claim.edition}-{seed}"
+        pieces = Pieces(asked.folder / PARTS, watcher, kept, f"{name}, seed {seed}")
         wall, cpu = time.monotonic(), time.process_time()
         result = claim.run(asked.scale, seed, pieces)
         runs[seed] = SeedRun(
