@@ -98,9 +98,14 @@ def test_what_was_cut_off_goes_on_with_the_next_part(
     experiment.stop_before = "b"
     with pytest.raises(KeyboardInterrupt):
         reproduce(asked(tmp_path, 1), Watcher())
+    part = tmp_path / "parts" / f"{NAME}-quick-1-0.jsonl"
+    kept = json.loads(part.read_text())
+    part.write_text(json.dumps(kept | {"seconds": 100.0}) + "\n")
     experiment.stop_before = ""
     reproduce(asked(tmp_path, 1), Watcher())
     assert experiment.worked == ["a0", "b0"]
+    facts = json.loads((tmp_path / f"{NAME}.json").read_text())
+    assert facts["runs"][0]["seconds"] == pytest.approx(100, abs=1)
     assert list((tmp_path / "parts").iterdir()) == []
 
 

@@ -8,6 +8,7 @@ picture can be drawn again without the experiment, and shows the spread.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,11 +53,13 @@ class Pieces:
         self._watcher, self._label = watcher or Watcher(), label
         self._path = folder / f"{name}.jsonl" if folder else None
         self._known: dict[str, Any] = {}
+        self.seconds, self.cpu_seconds = 0.0, 0.0  # of all parts, those of earlier commands, too
         self._done, self._of = 0, 0
         if folder and self._path:
             folder.mkdir(parents=True, exist_ok=True)
             mend(self._path)
-            self._known = {line["part"]: line["value"] for line in read_lines(self._path)}
+            for line in read_lines(self._path):
+                self._take(line)
 
     def expect(self, parts: int) -> None:
         """Say how many parts there will be, for the progress."""
@@ -65,14 +68,22 @@ class Pieces:
     def once(self, part: str, make: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
         """The value of a part: the one that is kept, or `make(*args)` now, which is kept."""
         if part not in self._known:
-            # Through JSON at once: a value must not differ between the first run and the next.
-            self._known[part] = json.loads(json.dumps(make(*args, **more)))
+            wall, cpu = time.monotonic(), time.process_time()
+            value = make(*args, **more)
+            took = {"seconds": time.monotonic() - wall, "cpu": time.process_time() - cpu}
+            line = as_line({"part": part, "value": value} | took)
             if self._path:
-                append(self._path, as_line({"part": part, "value": self._known[part]}))
+                append(self._path, line)
+            self._take(json.loads(line))  # as it will be read: it must not differ the next time
         self._done += 1
         self._watcher.measured(f"{self._label}: {part}", self._done, max(self._done, self._of))
-        value: T = self._known[part]
-        return value
+        known: T = self._known[part]
+        return known
+
+    def _take(self, line: dict[str, Any]) -> None:
+        self._known[line["part"]] = line["value"]
+        self.seconds += line["seconds"]
+        self.cpu_seconds += line["cpu"]
 
     def forget(self) -> None:
         """Remove what was kept: the whole result has been written."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
@@ -103,11 +102,9 @@ def completed(
             continue
         kept = f"{name}-{asked.scale}-{claim.edition}-{seed}"
         pieces = Pieces(asked.folder / PARTS, watcher, kept, f"{name}, seed {seed}")
-        wall, cpu = time.monotonic(), time.process_time()
         result = claim.run(asked.scale, seed, pieces)
-        runs[seed] = SeedRun(
-            seed, round(time.monotonic() - wall, 1), round(time.process_time() - cpu, 1), result
-        )
+        took = round(pieces.seconds, 1), round(pieces.cpu_seconds, 1)
+        runs[seed] = SeedRun(seed, *took, result)
         outcome = replace(outcome, runs=[runs[s] for s in sorted(runs)])
         keep(outcome, asked.folder)
         pieces.forget()

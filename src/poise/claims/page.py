@@ -29,7 +29,7 @@ class SeedRun:
     """One run of a claim's experiment."""
 
     seed: int
-    seconds: float  # by the clock, of the last command that worked on it
+    seconds: float  # by the clock, of all parts
     cpu_seconds: float
     result: Result
 
