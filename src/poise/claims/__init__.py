@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from .claim import Claim
 
 # A claim's name on the command line; its module has the same with underscores.
-NAMES = ("parallel-lines",)
+NAMES = (
+    "parallel-lines",
+    "lottery",
+)
 
 
 def claim_of(name: str) -> Claim:

@@ -5,7 +5,7 @@ tables 1 and 2. The paper drew 200 architectures around a DCGAN and trained each
 and with the gradient penalty: nearly all that reached a score with one of the two alone reached it
 with the penalty. Here `random_networks.py` draws them, small ones for 16x16 pixels, and each method
 has as much time of one processor for each. All keep their preset's numbers but the networks, and
-`HASTE` times its learning rate, since 40 s are a hundredth of a run. A gradient penalty forbids
+`HASTE` times its learning rate, since 30 s are a hundredth of a run. A gradient penalty forbids
 batch norm in the critic: there a drawn "batch" becomes "layer", as in the paper.
 
 Quality is the sliced Wasserstein distance (SWD) of the average generator's images from reals. The
@@ -72,7 +72,7 @@ class Sizes:
 
 SIZES = {
     "quick": Sizes(3, 1.0, PrepareOptions(size="8", limit=600), 128, 0),
-    "full": Sizes(40, 40.0, PrepareOptions(size="16", limit=8_000), 1_024, 10),
+    "full": Sizes(40, 30.0, PrepareOptions(size="16", limit=8_000), 1_024, 10),
 }
 _BARE = Player("relu", 1, 8, 3, "none")
 HARD = (
