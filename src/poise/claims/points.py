@@ -9,11 +9,12 @@ n points; [n, 1, 1, 2] as images
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from ..build import make_players
 from ..config import Config, Images, Recipe
@@ -105,3 +106,13 @@ def toy_players(
     generator = Still(still)
     optimizer = recipe.optimizer.optimizer(generator.parameters())
     return Players(generator, players.critic, optimizer, players.opt_c, players.space)
+
+
+class Unmoved(Optimizer):
+    """An optimizer that moves nothing: its player gets gradients, to be read, and stays."""
+
+    def __init__(self, parameters: Iterable[Tensor]) -> None:
+        super().__init__(parameters, {"lr": 0.0})
+
+    def step(self) -> None:  # type: ignore[override]
+        """Nothing."""
