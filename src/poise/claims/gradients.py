@@ -94,9 +94,13 @@ def gradient_norms(players: Players, seed: int) -> list[float]:
     """log10 of the norm of the loss's gradient with respect to each hidden layer's outputs."""
     critic = copy.deepcopy(players.critic).double()
     outputs: list[torch.Tensor] = []
+
+    def keep(layer: nn.Module, inputs: object, out: torch.Tensor) -> torch.Tensor:
+        outputs.append(out)
+        return out.clone()  # ReLU works in place
+
     for layer in linear(critic)[:-1]:
-        # A copy goes on: ReLU works in place.
-        layer.register_forward_hook(lambda _m, _x, out: (outputs.append(out), out.clone())[1])
+        layer.register_forward_hook(keep)
     n = BATCH["full"]
     x = sample(SETS[SET], n, seed + 1)
     players.seed_noise(seed, 1, 0)
