@@ -116,3 +116,18 @@ class Unmoved(Optimizer):
 
     def step(self) -> None:  # type: ignore[override]
         """Nothing."""
+
+
+# The papers' noise of deviation 1 at the scale of our sets, and the gap from one piece of a set to
+# the next.
+NOISE = {"8 Gaussians": 0.53, "25 Gaussians": 0.57, "Swiss roll": 0.47}
+GAP = {"8 Gaussians": 0.57, "25 Gaussians": 0.4, "Swiss roll": 0.39}
+
+
+def blurred(name: str, seed: int) -> Callable[[Tensor], Tensor]:
+    """A rule for `Still`: real points of a set + noise, what WGAN-GP holds its fakes at.
+
+    Latents are [n, 2]. The real points differ from those of PointReals of the same seed.
+    """
+    others, deviation = PointReals(SETS[name], seed + 1_000_000), NOISE[name]
+    return lambda z: others(len(z)).view(-1, 2) + deviation * z
