@@ -35,12 +35,10 @@ import numpy as np
 from ..config import Recipe
 from ..data.options import PrepareOptions
 from ..data.prepared import Prepared
-from ..metrics.swd import sliced_wasserstein
-from ..presets import recipe
 from .claim import Claim, Pieces, Result, Scale
 from .drawing import COLOURS, label, panels
 from .random_networks import Player, RandomNetworks, drawn
-from .trainings import Budget, as_picture, config_of, images_of, played, reals_of
+from .trainings import Budget, as_picture, config_of, floor_of, images_of, in_haste, played
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,25 +82,14 @@ HARD = (
 
 def hasty(method: str, networks: RandomNetworks | None = None) -> Recipe:
     """A method's preset at a higher rate, with these networks or its own."""
-    preset = recipe(method)
-    move: Any = preset.optimizer  # all that presets hold have a rate
-    preset = replace(preset, images=10**9, optimizer=replace(move, lr=HASTE * move.lr))
-    if networks is None:
-        return preset
-    fitting = networks.for_penalty() if method == "wgan-gp" else networks
-    return replace(preset, networks=fitting)
+    fitting = networks.for_penalty() if networks and method == "wgan-gp" else networks
+    return in_haste(method, fitting, HASTE)
 
 
 def entered(prepared: Prepared, choice: Recipe, seed: int, sizes: Sizes) -> dict[str, Any]:
     """One training of the lottery."""
     config = config_of(choice, prepared, seed)
     return played(config, prepared, Budget(sizes.seconds), sizes.measured, looks=sizes.looks)
-
-
-def floor_of(prepared: Prepared, n: int) -> float:
-    """The distance of reals from other reals."""
-    one, other = reals_of(prepared, n), reals_of(prepared, n, skip=n)
-    return float(sliced_wasserstein(one, other).mean)
 
 
 def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
@@ -169,8 +156,8 @@ def judged(
 
 def works(training: Mapping[str, Any], goal: float) -> bool:
     """Whether its images are near enough and varied."""
-    swd = training["swd"]
-    return swd is not None and swd <= goal and training["variety"] >= VARIETY
+    swd: float | None = training["swd"]
+    return swd is not None and swd <= goal and float(training["variety"]) >= VARIETY
 
 
 def table(found: Sequence[Mapping[str, Any]], goal: float) -> list[int]:
@@ -183,7 +170,7 @@ def table(found: Sequence[Mapping[str, Any]], goal: float) -> list[int]:
 def sign_test(wins: int, losses: int) -> float:
     """How likely a fair coin gives so many wins or more: McNemar's exact test, one-sided."""
     tosses = wins + losses
-    return sum(comb(tosses, k) for k in range(wins, tosses + 1)) / 2**tosses
+    return 0.5**tosses * sum(comb(tosses, k) for k in range(wins, tosses + 1))
 
 
 def failures(

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,17 @@ from ..measuring import Measuring
 from ..meter import Meter
 from ..metrics.swd import sliced_wasserstein
 from ..monitor import judge
+from ..networks import Networks
 from ..pictures import grid, png, to_uint8
 from ..players import Players
+from ..presets import recipe
 from ..sampling import draw
 from ..signals import signals_of
 from ..training import play
 from .claim import Pieces
 
 LOOKED_AT = 64  # images of each kind in a look, for the verdict
+ENDLESS = 10**9  # images, of a training that time ends
 LINES = 30  # of the log that the verdict is made from
 TILES = 8  # images that are kept for the picture
 
@@ -47,7 +50,7 @@ class Budget:
     """When a training ends: at the first of both."""
 
     seconds: float = math.inf  # of one processor
-    images: int = 10**9  # drawn
+    images: int = ENDLESS  # drawn
 
     def spent(self, seconds: float, images: int) -> float:
         """The share that is used up, 0 to 1 and a little more."""
@@ -110,7 +113,7 @@ def samples(players: Players, n: int) -> Any:
 
 
 def played(
-    config: Config, prepared: Prepared, budget: Budget, fakes: int, looks: int = 10
+    config: Config, prepared: Prepared, budget: Budget, fakes: int, looks: int
 ) -> dict[str, Any]:
     """A whole training: what it came to and what the product says of it, as plain values.
 
@@ -141,6 +144,19 @@ def played(
 def reals_of(prepared: Prepared, n: int, skip: int = 0) -> Any:
     """n images of the set in an order of their own, [n, h, w, c]; `skip` for others."""
     return prepared.gather(np.random.default_rng(0).permutation(len(prepared))[skip : skip + n])
+
+
+def floor_of(prepared: Prepared, n: int) -> float:
+    """The sliced Wasserstein distance of n reals from n others: nothing can be nearer."""
+    return sliced_wasserstein(reals_of(prepared, n), reals_of(prepared, n, skip=n)).mean
+
+
+def in_haste(method: str, networks: Networks | None, times: float) -> Recipe:
+    """A method's preset with these networks or its own, at so many times its learning rate."""
+    preset = recipe(method)
+    move: Any = preset.optimizer  # all that presets hold have a rate
+    move = replace(move, lr=times * move.lr)
+    return replace(preset, images=ENDLESS, networks=networks or preset.networks, optimizer=move)
 
 
 def as_text(images: Any, columns: int = TILES) -> str:
