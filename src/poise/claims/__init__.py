@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 # A claim's name on the command line; its module has the same with underscores.
 NAMES = (
     "parallel-lines",
+    "saturation",
+    "curve",
+    "architectures",
+    "surfaces",
+    "gradients",
+    "equilibrium",
+    "growing",
+    "fade",
     "lottery",
 )
 
