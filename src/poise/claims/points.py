@@ -55,8 +55,8 @@ def sample(draw: Draw, n: int, seed: int) -> Tensor:
 
 
 def as_images(points: Tensor) -> Tensor:
-    """[n, 2] to [n, 1, 1, 2]."""
-    return points.view(-1, 1, *POINT)
+    """[n, d] to [n, 1, 1, d]; d is 2 in the plane."""
+    return points.view(len(points), 1, 1, -1)
 
 
 @dataclass
