@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 NAMES = (
     "parallel-lines",
     "saturation",
+    "optimal-critic",
     "curve",
     "architectures",
+    "momentum",
     "surfaces",
     "gradients",
     "equilibrium",
     "growing",
     "fade",
+    "optimism",
     "lottery",
 )
 
