@@ -9,7 +9,8 @@ descends on f(x, y) = x y and y on -f. The radius is the distance from the equil
     extragradient     both move by the gradient one step ahead    the last iterate converges
 
 The first three play by the product's `descend` and optimizers (bilinear.py). Starts are (1, 1) and
-others of the same radius, by the seed.
+others of the same radius, by the seed. Optimistic play has a largest rate, 1 / sqrt(3): the table of
+rates shows it.
 
 The threshold. Each radius from (1, 1) within 1 % of the exact value, a power of a 2 x 2 complex
 matrix, that theory gives; and after 1000 steps, from every start: simultaneous farther out than at
@@ -166,6 +167,7 @@ def draw(results: Sequence[Result]) -> Figure:
     table.set_xscale("log")
     adams.set_xscale("log")
     label(times, "steps", "radius", f"at a rate of {ETA:g}, from (1, 1)")
+    table.axvline(3**-0.5, color="k", linestyle=":", linewidth=0.8)  # the most for optimism
     label(table, "rate", "radius, of that at first", f"after {TRAVEL:g} / rate steps")
     label(adams, "rate", "mean radius of the final cycle", "Adam, beta1 = 0")
     times.legend(fontsize=7, frameon=False)
