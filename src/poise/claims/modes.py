@@ -192,8 +192,10 @@ def draw(results: Sequence[Result]) -> Figure:
     for row, on in enumerate(points):
         for axis, name in zip(axes[3 * row :], METHODS[True], strict=False):
             found = figure[on][name]
-            axis.scatter(*SETS[on](500, torch.Generator().manual_seed(0)).T, s=4, color="k")
-            axis.scatter(*np.transpose(found["points"]), s=3, color=COLOURS[name])
+            reals = SETS[on](500, torch.Generator().manual_seed(0))
+            axis.scatter(reals[:, 0], reals[:, 1], s=4, color=COLOURS["real"])
+            x, y = np.transpose(found["points"])
+            axis.scatter(x, y, s=3, color=COLOURS[name])
             label(axis, "x", "y", f"{name}: {found['found']} of {found['of']}")
     bars = axes[3 * len(points) :]
     for axis, (on, by_method) in zip(bars, figure.items(), strict=False):

@@ -167,9 +167,10 @@ def draw(results: Sequence[Result]) -> Figure:
         levels = np.unique(np.quantile(values, LEVELS))
         axis.contour(line, line, values, levels=levels, cmap="viridis", linewidths=0.8)
         reals = SETS[on](SHOWN, torch.Generator().manual_seed(0))
-        axis.scatter(*reals.T, s=3, color=COLOURS["real"], linewidths=0)
+        axis.scatter(reals[:, 0], reals[:, 1], s=3, color=COLOURS["real"], linewidths=0)
         if "points" in found:
-            axis.scatter(*np.transpose(found["points"]), s=3, color=COLOURS[name], linewidths=0)
+            x, y = np.transpose(found["points"])
+            axis.scatter(x, y, s=3, color=COLOURS[name], linewidths=0)
         axis.set_xlim(-EDGE, EDGE)
         axis.set_ylim(-EDGE, EDGE)
         told = [result.figure[f"{name} on {on}"]["told"] for result in results]
