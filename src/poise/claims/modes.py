@@ -69,7 +69,7 @@ TOY = {
     "gan": Recipe(GAN(batch=64), MLP(latent=2), Adam(1e-3, beta1=0.5, beta2=0.9), PROVISIONAL),
     "wgan": Recipe(WGAN(n_critic=5), MLP(latent=2), RMSProp(5e-4), PROVISIONAL),
     "wgan-gp": Recipe(
-        WGANGP(batch=64, n_critic=2, penalty=0.1),
+        WGANGP(batch=64, n_critic=3, penalty=0.1),
         MLP(latent=2),
         Adam(2e-3, beta1=0.5, beta2=0.9),
         PROVISIONAL,
