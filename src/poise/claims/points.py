@@ -131,3 +131,12 @@ def blurred(name: str, seed: int) -> Callable[[Tensor], Tensor]:
     """
     others, deviation = PointReals(SETS[name], seed + 1_000_000), NOISE[name]
     return lambda z: others(len(z)).view(-1, 2) + deviation * z
+
+
+def centres(name: str) -> Tensor:
+    """Where the Gaussians of a set are, [m, 2]."""
+    if name == "8 Gaussians":
+        angle = torch.arange(8) * (2 * math.pi / 8)
+        return 0.75 * torch.stack([angle.cos(), angle.sin()], dim=1)
+    line = torch.arange(-2, 3) * 0.4
+    return torch.cartesian_prod(line, line)
