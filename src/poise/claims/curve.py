@@ -77,7 +77,8 @@ def _coarse(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     n, side, _, channels = images.shape
     factor = side // SEEN_AT
     blocks = images.reshape(n, SEEN_AT, factor, SEEN_AT, factor, channels)
-    return (blocks.mean(axis=(2, 4)) / 255).reshape(n, -1).astype(np.float32)
+    shades: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32) / 255
+    return shades.reshape(n, -1)
 
 
 def read(
