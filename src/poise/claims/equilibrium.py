@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 
 GAMMAS = [0.3, 0.5, 0.7]
 SIDE = {"quick": 12, "full": 16}  # pixels
-IMAGES = {"quick": 4_800, "full": 48_000}  # drawn
-LOOKS = {"quick": 8, "full": 24}  # at the quality, along a training
+IMAGES = {"quick": 4_800, "full": 16_000}  # drawn
+LOOKS = {"quick": 8, "full": 20}  # at the quality, along a training
 OF_SET = 2_000  # images
 BATCH = 16
-MEASURED = {"quick": 128, "full": 500}  # images of each kind, in a distance
+MEASURED = {"quick": 128, "full": 256}  # images of each kind, in a distance
 PAIRS = {"quick": 128, "full": 500}
 COLOUR_OF = dict(zip(GAMMAS, (COLOURS[name] for name in ("wgan", "wgan-gp", "began")), strict=True))
 KEPT = ("convergence", "k", "loss_x", "loss_g")
