@@ -22,9 +22,12 @@ NAMES = (
     "gradients",
     "equilibrium",
     "growing",
+    "growing-quality",
     "fade",
+    "stabilisers",
     "optimism",
     "lottery",
+    "modes",
 )
 
 
