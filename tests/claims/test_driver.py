@@ -150,6 +150,7 @@ def test_the_page_gives_mean_and_spread_and_escapes_bars(
     page = (tmp_path / "claims.md").read_text()
     assert "| twice \\|seed\\| | 1 | 0 to 2 |" in page
     assert f"![Twice](./{NAME}.png)" in page
+    assert f"Not run at this scale yet: {', '.join(n for n in NAMES if n != NAME)}." in page
 
 
 def test_a_page_elsewhere_points_to_the_pictures(experiment: Experiment, tmp_path: Path) -> None:

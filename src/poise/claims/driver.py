@@ -30,7 +30,7 @@ class ClaimsOptions:
     """Reproduce what the papers claim, figure by figure: pass or fail, with the numbers.
 
     Claims: parallel-lines, saturation, optimal-critic, curve, architectures, momentum, surfaces,
-    gradients, equilibrium, growing, optimism, lottery, modes.
+    gradients, equilibrium, growing, growing-quality, fade, stabilisers, optimism, lottery, modes.
     """
 
     names: Positional[tuple[str, ...]] = ()  # which; none: all

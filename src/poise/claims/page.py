@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
+from . import NAMES
 from .claim import Claim, Result, Scale
 
 PAGE = "claims.md"
@@ -98,6 +99,9 @@ def page(found: Sequence[Outcome], folder: Path, beside: Path) -> str:
     lines = [HEAD.format(scale=scale), f"**{right} of {len(found)} claims reproduce.**", ""]
     lines += ["| claim | of | verdict | seeds | seconds |", "|---|---|---|---:|---:|"]
     lines += [_row(outcome) for outcome in found]
+    missing = [name for name in NAMES if name not in {outcome.name for outcome in found}]
+    if missing:
+        lines += ["", f"Not run at this scale yet: {', '.join(missing)}."]
     for outcome in found:
         lines += ["", *_section(outcome, os.path.relpath(folder, beside))]
     return "\n".join(lines) + "\n"
