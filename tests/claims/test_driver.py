@@ -192,6 +192,8 @@ def test_claims_are_asked_for_in_words() -> None:
     with pytest.raises(OptionError, match=r"--page is a .md, got page.html"):
         ClaimsOptions(page=Path("page.html"))
     assert ClaimsOptions().chosen == NAMES
+    described = str(ClaimsOptions.__doc__).replace(".", ",")
+    assert all(f"{name}," in described for name in NAMES)
     assert ClaimsOptions(NAMES[::-1]).chosen == NAMES
 
 
