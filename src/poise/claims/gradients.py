@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LAYERS = 12
-UPDATES = {"quick": 150, "full": 3000}  # of a critic
-WIDTH = {"quick": 0.25, "full": 0.5}  # of 512 numbers in a layer
+UPDATES = {"quick": 150, "full": 1500}  # of a critic
+WIDTH = 0.25  # of 512 numbers in a layer
 BATCH = {"quick": 128, "full": 256}  # points
 CLIPS = (0.1, 0.01, 0.001)
 COUNTED = "clip .1"  # fresh weights are .09 at most
@@ -70,7 +70,7 @@ def critics(scale: Scale) -> dict[str, tuple[Method, Move]]:
 def trained(method: Method, move: Move, scale: Scale, seed: int) -> dict[str, Any]:
     """What a critic's gradients and weights are like when it has been trained."""
     images = BATCH[scale] * UPDATES[scale]
-    recipe = Recipe(method, MLP(WIDTH[scale], latent=2, layers=LAYERS), move, images)
+    recipe = Recipe(method, MLP(WIDTH, latent=2, layers=LAYERS), move, images)
     players = toy_players(recipe, seed, still=blurred(SET, seed))
     for _ in play(toy_config(recipe, seed), players, PointReals(SETS[SET], seed)):
         pass
