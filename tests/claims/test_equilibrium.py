@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,7 @@ def alike(**changes: Any) -> dict[str, Any]:
     """What is found where all is as claimed with gamma .5."""
     curves = {"convergence": [4.0, 2.2, 2.1, 2.0], "k": [0.1] * 4}
     curves |= {"loss_x": [3.5, 2.1, 2.0, 1.9], "loss_g": [1.9, 1.0, 1.0, 0.95]}
-    found = {"curves": curves, "swd": [9.0, 7.0, 6.0, 5.0], "k": [0.0, 0.2]}
+    found = {"curves": curves, "swd": [9.0, 7.0, 6.0, 5.0], "near": [1.0] * 4, "k": [0.0, 0.2]}
     return found | {"similarity": 0.2, "error": 0.01} | changes
 
 
@@ -29,6 +30,12 @@ def test_the_rank_correlation_is_1_where_both_rise_together_and_ties_share_a_pla
     assert equilibrium.ranks([2, 1, 2]).tolist() == [1.5, 0, 1.5]
     # By hand: of ranks 0 1 2 3 and 1 0 2 3, 1 - 6 * 2 / (4 * 15).
     assert equilibrium.rank_correlation([1, 2, 3, 4], [2, 1, 3, 4]) == pytest.approx(0.8)
+
+
+def test_a_fake_that_is_a_real_is_no_way_from_it_and_black_is_1_from_white() -> None:
+    black, white = (np.full((2, 3, 3, 1), level, np.uint8) for level in (0, 255))
+    assert equilibrium.infidelity(black, np.concatenate([white, black])) == 0
+    assert equilibrium.infidelity(black, white) == pytest.approx(1)
 
 
 def test_what_is_not_as_claimed_is_said() -> None:

