@@ -118,6 +118,21 @@ def _row(outcome: Outcome) -> str:
     )
 
 
+def _failures(run: SeedRun) -> Iterator[str]:
+    """The trainings of the lottery that missed its goal, each with the verdict on it."""
+    missed = run.result.figure.get("failures", [])
+    if not missed:
+        return
+    yield ""
+    yield f"<details><summary>Seed {run.seed}: {len(missed)} trainings that missed</summary>"
+    yield ""
+    yield "| architecture | method | SWD x1e3 | variety, of the reals' | verdict of Poise |"
+    yield "|---:|---|---:|---:|---|"
+    yield from ("| " + " | ".join(str(value) for value in row) + " |" for row in missed)
+    yield ""
+    yield "</details>"
+
+
 def _cell(text: str) -> str:
     """Text for a cell of a table, which a bar would end."""
     return text.replace("|", "\\|")
@@ -143,5 +158,7 @@ def _section(outcome: Outcome, pictures: str) -> Iterator[str]:
         values = [run.result.numbers[name] for run in outcome.runs]
         spread = f"{min(values):.3g} to {max(values):.3g}" if len(values) > 1 else "one seed"
         yield f"| {_cell(name)} | {sum(values) / len(values):.3g} | {spread} |"
+    for run in outcome.runs:
+        yield from _failures(run)
     yield ""
     yield f"Again: `poise claims {outcome.name} --scale {outcome.scale}`"
