@@ -172,10 +172,10 @@ CLAIM = Claim(
     "samples; that of JS rises or stays constant while samples get better, near log 2.",
     threshold="Spearman's correlation of estimate and distance at least .5 for WGAN and WGAN-GP, "
     "at most .25 for the standard GAN, with each generator: what follows against what does not.",
-    failure="At full scale (seed 0) WGAN's estimates follow the samples (.98 and .99), WGAN-GP's only "
-    "with .47 and .20: they climb while the critic learns to see, as samples already improve. With "
-    "the DCGAN the estimate then falls as the samples get better; with the perceptron it climbs for "
-    "a third of the training and stays. Whether a lower rate mends that was not tried.",
+    failure="At full scale (seed 0) WGAN's estimates follow the samples (.98 and .99), WGAN-GP's "
+    "only with .47 and .20: they climb while the critic learns to see, as samples already improve. "
+    "With the DCGAN the estimate then falls as samples get better; with the perceptron it climbs "
+    "for a third of the training and stays. Whether a lower rate mends that was not tried.",
     run=run,
     draw=draw,
 )
