@@ -6,22 +6,22 @@ Bottou 2017, https://arxiv.org/abs/1701.04862: as the discriminator gets better,
 log(1 - D) vanishes (theorem 2.4), and that of -log D grows and its variance with it (theorem 2.6,
 figure 3).
 
-Here the true gradient is known. The reals are 8 tight clusters in a plane of 16 dimensions; each
+Here the true gradient is known. The reals are 4 tight clusters in a plane of 16 dimensions; each
 cluster of the fakes is shifted, by the same length, along a direction u_i of its own. Clusters lie
 so far apart that the cheapest transport takes each back to where it belongs, so
 
-    W = mean |shift_i|,   dW / d shift_i = u_i / 8
+    W = mean |shift_i|,   dW / d shift_i = u_i / 4
 
-and the generator, which owns the 8 shifts, has 128 numbers to be told. It stays where it is. After
+and the generator, which owns the 4 shifts, has 64 numbers to be told. It stays where it is. After
 1, 5, 25, ... updates of a critic the gradient of the method's own loss is read, for several critics
 from other first weights.
 
 The threshold. wgan-gp: at the end a cosine with the true gradient of at least .95 and a length
-within a quarter of it; fivefold more updates never cost over .1 of cosine, chance among 128
+within a quarter of it; fivefold more updates never cost over .1 of cosine, chance among 64
 numbers. Saturating gan: at most a thousandth of its longest gradient is left. Non-saturating gan:
 the deviation between discriminators grows at least tenfold after the 25th update, and exceeds the
 true gradient: to a generator with one rate that is noise. Clipped wgan: half of its longest
-gradient is left; its cosine is shown, not judged: its functions are too simple for 8 directions at
+gradient is left; its cosine is shown, not judged: its functions are too simple for 4 directions at
 once (Gulrajani et al. 2017, section 3).
 """
 
@@ -52,15 +52,15 @@ from .points import PointReals, Unmoved, as_images
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CLUSTERS, DIMENSIONS = 8, 16
+CLUSTERS, DIMENSIONS = 4, 16
 RADIUS = 0.75  # of the circle that the clusters lie on, in the first two dimensions
 SHIFT = 0.15  # how far each cluster of the fakes is off
 DEVIATION = 0.005  # of a cluster, in each dimension
 UPDATES = {"quick": [1, 5, 25, 125, 625], "full": [1, 5, 25, 125, 625, 3125]}  # of a critic
 CRITICS = {"quick": 2, "full": 5}  # from other first weights
 WIDTH = 0.25  # times 512 numbers in a hidden layer
-BATCH = 128  # points
-READ = 8  # batches whose mean gradient is read
+BATCH = 64  # points
+READ = 16  # batches whose mean gradient is read
 ADAM = Adam(2e-3, beta1=0.5, beta2=0.9)
 METHODS: dict[str, tuple[Method, Move]] = {
     "wgan-gp": (WGANGP(BATCH, n_critic=1), ADAM),
@@ -188,7 +188,7 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
 
 
 def judged(found: dict[str, dict[str, list[float]]], early: int) -> dict[str, float]:
-    """The numbers of LIMITS, in their order, and two that are only shown; `early` is update 25."""
+    """The numbers of LIMITS, in their order, and some only shown; `early` is where update 25 is."""
     gp, wgan, flat, wild = (found[m] for m in ("wgan-gp", "wgan", "saturating", "gan"))
     values = [
         gp["cosine"][-1],
@@ -200,6 +200,10 @@ def judged(found: dict[str, dict[str, list[float]]], early: int) -> dict[str, fl
         wgan["length"][-1] / max(wgan["length"]),
     ]
     shown = {f"{m}: cosine with the true gradient": found[m]["cosine"][-1] for m in ("wgan", "gan")}
+    for name in ("wgan-gp", "gan"):
+        shown[f"{name}: noise at the end, of its own length"] = (
+            found[name]["noise"][-1] / found[name]["length"][-1]
+        )
     return dict(zip(LIMITS, values, strict=True)) | shown
 
 
