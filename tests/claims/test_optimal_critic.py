@@ -66,9 +66,8 @@ def test_the_claim_fails_where_the_norm_is_taken_over_the_batch(
     assert not rerun(optimal_critic.CLAIM, whole, tmp_path, ["wgan-gp"]).passed
 
 
-@pytest.mark.parametrize("part", ["saturating", "gan"])
-def test_the_claim_fails_where_a_gan_descends_on_the_other_loss(
-    part: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_claim_fails_where_a_saturating_gan_descends_on_the_other_loss(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = GAN.step
 
@@ -76,4 +75,4 @@ def test_the_claim_fails_where_a_gan_descends_on_the_other_loss(
         return step(replace(self, saturating=not self.saturating), *game)
 
     monkeypatch.setattr(GAN, "step", other)
-    assert not rerun(optimal_critic.CLAIM, whole, tmp_path, [part]).passed
+    assert not rerun(optimal_critic.CLAIM, whole, tmp_path, ["saturating"]).passed

@@ -6,23 +6,22 @@ Bottou 2017, https://arxiv.org/abs/1701.04862: as the discriminator gets better,
 log(1 - D) vanishes (theorem 2.4), and that of -log D grows and its variance with it (theorem 2.6,
 figure 3).
 
-Here the true gradient is known. The reals are 4 tight clusters in a plane of 16 dimensions; each
-cluster of the fakes is shifted, by the same length, along a direction u_i of its own. Clusters lie
-so far apart that the cheapest transport takes each back to where it belongs, so
+Here the true gradient is known. The reals are 4 tight clusters in 16 dimensions; each cluster of the
+fakes is shifted, by the same length, along a direction u_i of its own. Clusters lie so far apart
+that the cheapest transport takes each back to where it belongs, so
 
     W = mean |shift_i|,   dW / d shift_i = u_i / 4
 
-and the generator, which owns the 4 shifts, has 64 numbers to be told. It stays where it is. After
-1, 5, 25, ... updates of a critic the gradient of the method's own loss is read, for several critics
-from other first weights.
+and the generator, which owns the shifts, has 64 numbers to be told. It stays where it is. After 1,
+5, 25, ... updates of critics from several first weights the method's own gradient is read.
 
 The threshold. wgan-gp: at the end a cosine with the true gradient of at least .95 and a length
-within a quarter of it; fivefold more updates never cost over .1 of cosine, chance among 64
-numbers. Saturating gan: at most a thousandth of its longest gradient is left. Non-saturating gan:
-the deviation between discriminators grows at least tenfold after the 25th update, and exceeds the
-true gradient: to a generator with one rate that is noise. Clipped wgan: half of its longest
-gradient is left; its cosine is shown, not judged: its functions are too simple for 4 directions at
-once (Gulrajani et al. 2017, section 3).
+within a quarter of it; fivefold more updates never cost over .1 of cosine, chance among 64 numbers.
+Saturating gan: at most a thousandth of its longest gradient is left. Non-saturating gan: the
+deviation between discriminators grows at least tenfold after the 25th update and exceeds the true
+gradient: to a generator with one rate that is noise, though beside its own length, which grows too,
+it shrinks. Clipped wgan: half of its longest gradient is left; its cosine is shown, not judged: its
+functions are too simple for 4 directions at once (Gulrajani et al. 2017, section 3).
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ RADIUS = 0.75  # of the circle that the clusters lie on, in the first two dimens
 SHIFT = 0.15  # how far each cluster of the fakes is off
 DEVIATION = 0.005  # of a cluster, in each dimension
 UPDATES = {"quick": [1, 5, 25, 125, 625], "full": [1, 5, 25, 125, 625, 3125]}  # of a critic
-CRITICS = {"quick": 2, "full": 5}  # from other first weights
+CRITICS = {"quick": 2, "full": 3}  # from other first weights
 WIDTH = 0.25  # times 512 numbers in a hidden layer
 BATCH = 64  # points
 READ = 16  # batches whose mean gradient is read
@@ -68,8 +67,7 @@ METHODS: dict[str, tuple[Method, Move]] = {
     "saturating": (GAN(BATCH, saturating=True), ADAM),
     "gan": (GAN(BATCH), ADAM),
 }
-NAMED = {"wgan-gp": "wgan-gp", "wgan": "wgan, clipped", "saturating": "gan, saturating"}
-NAMED["gan"] = "gan, non-saturating"
+NAMED = dict(zip(METHODS, ("wgan-gp", "wgan, clipped", "gan, saturating", "gan"), strict=True))
 COLOUR = COLOURS | {"saturating": COLOURS["progressive"]}
 LIMITS: dict[str, tuple[float, float]] = {  # the least and the most that each number may be
     "wgan-gp: cosine with the true gradient": (0.95, 1),
@@ -138,7 +136,12 @@ def told(method: str, scale: Scale, seed: int, critic: int) -> list[list[float]]
     def until(drawn: int) -> Tensor:
         """Play on, and give the mean of the generator's gradients."""
         longer = replace(config, recipe=replace(recipe, images=drawn))
-        gradients = [_gradient(generator) for _ in play(longer, players, supply)]
+        gradients = [
+            p.grad.clone()
+            for _ in play(longer, players, supply)
+            for p in generator.parameters()
+            if p.grad is not None
+        ]
         return torch.stack(gradients).mean(0)
 
     found = []
@@ -151,12 +154,6 @@ def told(method: str, scale: Scale, seed: int, critic: int) -> list[list[float]]
         torch.stack(found).flatten(1) / true_gradient(seed).norm()
     ).tolist()
     return scaled
-
-
-def _gradient(generator: Shifted) -> Tensor:
-    """What the last step told it, [clusters, dimensions]."""
-    gradient = generator.shift.grad
-    return torch.zeros_like(generator.shift) if gradient is None else gradient.clone()
 
 
 def curves(gradients: Tensor, true: Tensor) -> dict[str, list[float]]:
