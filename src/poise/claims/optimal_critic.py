@@ -6,9 +6,9 @@ Bottou 2017, https://arxiv.org/abs/1701.04862: as the discriminator gets better,
 log(1 - D) vanishes (theorem 2.4), and that of -log D grows and its variance with it (theorem 2.6,
 figure 3).
 
-Here the true gradient is known. The reals are 4 tight clusters in 16 dimensions; each cluster of the
-fakes is shifted, by the same length, along a direction u_i of its own. Clusters lie so far apart
-that the cheapest transport takes each back to where it belongs, so
+Here the true gradient is known. The reals are 4 tight clusters in 16 dimensions; each cluster of
+the fakes is shifted, by the same length, along a direction u_i of its own. Clusters lie so far
+apart that the cheapest transport takes each back to where it belongs, so
 
     W = mean |shift_i|,   dW / d shift_i = u_i / 4
 
@@ -206,11 +206,10 @@ def judged(found: dict[str, dict[str, list[float]]], early: int) -> dict[str, fl
 
 def sentence(numbers: dict[str, float]) -> str:
     """What was measured beside its limits."""
-    parts = []
-    for name, (least, most) in LIMITS.items():
-        asked = f"at least {least:g}" if most in (1, math.inf) else f"{least:g} to {most:g}"
-        parts.append(f"{name}: {numbers[name]:.3g} ({asked} asked)")
-    return "; ".join(parts) + "."
+    asked = {
+        n: f"{a:g} to {b:g}" if b < math.inf else f"{a:g} or more" for n, (a, b) in LIMITS.items()
+    }
+    return "; ".join(f"{n}: {numbers[n]:.3g} ({asked[n]} asked)" for n in LIMITS) + "."
 
 
 def draw(results: Sequence[Result]) -> Figure:
