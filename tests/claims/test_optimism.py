@@ -16,7 +16,7 @@ from poise.descent import descend
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adam for 1000 steps, not 4000: enough to tell the smaller radius; no table of rates."""
+    """Adam for 1000 steps rather than 4000, enough to tell which radius is smaller; no rates."""
     monkeypatch.setitem(optimism.RATES, "quick", [])
     monkeypatch.setitem(optimism.ADAM_TRAVEL, "quick", 10.0)
 

@@ -6,23 +6,22 @@ Bottou 2017, https://arxiv.org/abs/1701.04862: as the discriminator gets better,
 log(1 - D) vanishes (theorem 2.4), and that of -log D grows and its variance with it (theorem 2.6,
 figure 3).
 
-Here the true gradient is known. The reals are 4 tight clusters in a plane of 16 dimensions; each
-cluster of the fakes is shifted, by the same length, along a direction u_i of its own. Clusters lie
-so far apart that the cheapest transport takes each back to where it belongs, so
+Here the true gradient is known. The reals are 4 tight clusters in 16 dimensions; each cluster of
+the fakes is shifted, by the same length, along a direction u_i of its own. Clusters lie so far
+apart that the cheapest transport takes each back to where it belongs, so
 
     W = mean |shift_i|,   dW / d shift_i = u_i / 4
 
-and the generator, which owns the 4 shifts, has 64 numbers to be told. It stays where it is. After
-1, 5, 25, ... updates of a critic the gradient of the method's own loss is read, for several critics
-from other first weights.
+and the generator, which owns the shifts, has 64 numbers to be told. It stays where it is. After 1,
+5, 25, ... updates of critics from several first weights the method's own gradient is read.
 
 The threshold. wgan-gp: at the end a cosine with the true gradient of at least .95 and a length
-within a quarter of it; fivefold more updates never cost over .1 of cosine, chance among 64
-numbers. Saturating gan: at most a thousandth of its longest gradient is left. Non-saturating gan:
-the deviation between discriminators grows at least tenfold after the 25th update, and exceeds the
-true gradient: to a generator with one rate that is noise. Clipped wgan: half of its longest
-gradient is left; its cosine is shown, not judged: its functions are too simple for 4 directions at
-once (Gulrajani et al. 2017, section 3).
+within a quarter of it; fivefold more updates never cost over .1 of cosine, chance among 64 numbers.
+Saturating gan: at most a thousandth of its longest gradient is left. Non-saturating gan: the
+deviation between discriminators grows at least tenfold after the 25th update and exceeds the true
+gradient: to a generator with one rate that is noise, though beside its own length, which grows too,
+it shrinks. Clipped wgan: half of its longest gradient is left; its cosine is shown, not judged: its
+functions are too simple for 4 directions at once (Gulrajani et al. 2017, section 3).
 """
 
 from __future__ import annotations
@@ -207,11 +206,10 @@ def judged(found: dict[str, dict[str, list[float]]], early: int) -> dict[str, fl
 
 def sentence(numbers: dict[str, float]) -> str:
     """What was measured beside its limits."""
-    parts = []
-    for name, (least, most) in LIMITS.items():
-        asked = f"at least {least:g}" if most in (1, math.inf) else f"{least:g} to {most:g}"
-        parts.append(f"{name}: {numbers[name]:.3g} ({asked} asked)")
-    return "; ".join(parts) + "."
+    asked = {
+        n: f"{a:g} to {b:g}" if b < math.inf else f"{a:g} or more" for n, (a, b) in LIMITS.items()
+    }
+    return "; ".join(f"{n}: {numbers[n]:.3g} ({asked[n]} asked)" for n in LIMITS) + "."
 
 
 def draw(results: Sequence[Result]) -> Figure:

@@ -9,8 +9,8 @@ descends on f(x, y) = x y and y on -f. The radius is the distance from the equil
     extragradient     both move by the gradient one step ahead    the last iterate converges
 
 The first three play by the product's `descend` and optimizers (bilinear.py). Starts are (1, 1) and
-others of the same radius, by the seed. Optimistic play has a largest rate, 1 / sqrt(3): the table
-of rates shows it.
+others of the same radius, by the seed. Above a rate of 1 / sqrt(3) optimistic play diverges: the
+table of rates shows it.
 
 The threshold. Each radius from (1, 1) within 1 % of the exact value, a power of a 2 x 2 complex
 matrix, that theory gives; and after 1000 steps, from every start: simultaneous farther out than at
