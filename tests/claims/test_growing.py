@@ -12,7 +12,7 @@ from poise.size import Size, Stage
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes that take seconds; what is asked there is less."""
     monkeypatch.setitem(growing.SIDES, "quick", [8, 32])
-    monkeypatch.setattr(growing, "ASKED", 1.1)
+    monkeypatch.setattr(growing, "ASKED", 1.2)
 
 
 def test_the_phases_are_those_of_the_paper_and_the_last_four_are_at_the_full_size() -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BATCH = 256  # points
-UPDATES = {"quick": 600, "full": 2000}  # of a critic
+UPDATES = {"quick": 840, "full": 2000}  # of a critic
 PLAYED = 3000  # updates of a critic beside a generator that learns, at full scale
 WIDTH = {"quick": 0.25, "full": 0.5}  # of 512 numbers in a layer
 RATE = {"quick": 3e-3, "full": 2e-3}  # Adam's, falling to 0; the paper's 1e-4 takes far longer
