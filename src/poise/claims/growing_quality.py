@@ -117,10 +117,10 @@ CLAIM = Claim(
     paper="2 to 6 times as fast to comparable quality, by the final size.",
     threshold="At least 1.2 times as fast, for at small sizes there is less to gain than the "
     "paper's 2; and to at most half of the largest distance, so that it is a quality at all.",
-    failure="At quick scale (seed 0) growing takes a third of the time to the same distance, or less, "
-    "but that distance is 77 % of the largest before (63 % with three times the images), so nothing "
-    "was learnt by the measure set beforehand. Full scale was not run. At 64x64 and 30,000 images "
-    "growing was slower to the same quality: docs/methods/progressive.md.",
+    failure="At quick scale (seed 0) growing takes a third of the time to the same distance, or "
+    "less, but that distance is 77 % of the largest before (63 % with three times the images), so "
+    "nothing was learnt by the measure set beforehand. Full scale was not run. At 64x64 and 30,000 "
+    "images growing was slower to the same quality: docs/methods/progressive.md.",
     run=run,
     draw=draw,
 )
