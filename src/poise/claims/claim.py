@@ -1,8 +1,8 @@
 """What a claim is here: a sentence of a paper, an experiment, a threshold, a picture.
 
 A claim is one file with one value, `CLAIM`. Its `run` measures and judges at a scale and a seed, by
-a threshold that was set beforehand; its `draw` makes one picture of the results of all seeds. So a
-picture can be drawn again without the experiment, and shows the spread.
+a threshold, which says so if it was changed after a trial; its `draw` makes one picture of the
+results of all seeds. So a picture can be drawn again without the experiment, and shows the spread.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Claim:
     statement: str  # what is claimed, in one sentence of ours
     source: str  # paper, figure or section
     paper: str  # what the paper measured, in its own numbers
-    threshold: str  # from when on it counts as reproduced, set beforehand, and why there
+    threshold: str  # from when on it counts as reproduced, why there, and whether set blind
     run: Callable[[Scale, int, Pieces], Result]
     draw: Callable[[Sequence[Result]], Figure]
     edition: int = 1  # raised when a change of the experiment makes older results stale
