@@ -18,8 +18,8 @@ VERSION = 1  # of the JSON
 
 HEAD = """# What the papers claim, and what came out here
 
-Written by `poise claims{scale}` from its JSON files: nothing on this page was typed by hand. Each
-claim is one file in `src/poise/claims/`, with the paper's statement, our experiment and a threshold;
+Written by `poise claims{scale}` from its JSON files: nothing here was typed by hand. Each claim
+is one file in `src/poise/claims/`, with the paper's statement, our experiment and a threshold;
 one that was changed after a trial had been seen says so. A claim passes when every seed does. One
 thread. Seconds are of the whole experiment, on a machine that other work may have shared; in
 brackets, of the CPU alone.
