@@ -15,13 +15,9 @@ apart that the cheapest transport takes each back to where it belongs, so
 and the generator, which owns the shifts, has 64 numbers to be told. It stays where it is. After 1,
 5, 25, ... updates of critics from several first weights the method's own gradient is read.
 
-The threshold. wgan-gp: at the end a cosine with the true gradient of at least .95 and a length
-within a quarter of it; fivefold more updates never cost over .1 of cosine, chance among 64 numbers.
-Saturating gan: at most a thousandth of its longest gradient is left. Non-saturating gan: the
-deviation between discriminators grows at least tenfold after the 25th update and exceeds the true
-gradient: to a generator with one rate that is noise, though beside its own length, which grows too,
-it shrinks. Clipped wgan: half of its longest gradient is left; its cosine is shown, not judged: its
-functions are too simple for 4 directions at once (Gulrajani et al. 2017, section 3).
+The threshold stands in CLAIM. Noise is judged beside the true gradient: beside its own length,
+which grows, too, it shrinks. The clipped critic's cosine is shown, not judged: its functions are
+too simple for 4 directions at once (Gulrajani et al. 2017, section 3).
 """
 
 from __future__ import annotations
