@@ -29,6 +29,7 @@ from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
 from poise.build import make_players
+from poise.claims.growing_quality import reaching
 from poise.config import Config, Images
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
@@ -123,17 +124,6 @@ def pays(asked: argparse.Namespace) -> None:
     axis.set_title(f"faces at {asked.size}, {asked.images:,} images")
     axis.legend()
     figure.savefig(asked.pictures / f"progressive-pays-{asked.size}.png", dpi=80)
-
-
-def reaching(result: dict[str, Any], goal: float) -> float:
-    """Seconds until the distance was first at the goal, between readings by a straight line."""
-    before = (0.0, float("inf"))
-    for seconds, swd in zip(result["seconds"], result["swd"], strict=True):
-        if swd <= goal:
-            share = (before[1] - goal) / (before[1] - swd) if np.isfinite(before[1]) else 1.0
-            return float(before[0] + share * (seconds - before[0]))
-        before = (seconds, swd)
-    return float("inf")
 
 
 def when(asked: argparse.Namespace) -> None:

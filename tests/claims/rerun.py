@@ -6,13 +6,22 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
+
 from poise.claims.claim import Claim, Pieces, Result
+
+
+def kept_whole(claim: Claim, folder: Path) -> Path:
+    """The folder of a run of a claim at quick scale, with all of its parts."""
+    torch.set_num_threads(1)
+    claim.run("quick", 0, Pieces(folder))
+    return folder
 
 
 def rerun(claim: Claim, whole: Path, scratch: Path, anew: Iterable[str]) -> Result:
     """The claim at quick scale; parts whose first word is in `anew` are worked out, others known.
 
-    `whole` is the folder of a run of `Pieces` that was not forgotten.
+    `whole` is what `kept_whole` gave.
     """
     lines = (whole / "claim.jsonl").read_text().splitlines(keepends=True)
     anew = set(anew)

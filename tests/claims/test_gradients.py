@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
 
 from poise.claims import gradients
 from poise.claims.claim import Pieces, Result
@@ -13,6 +12,8 @@ from poise.config import Recipe
 from poise.methods import WGANGP
 from poise.networks import MLP
 from poise.optim import Adam
+
+from .broken import PENALTY, no_penalty, unclip
 
 
 def run_small(monkeypatch: pytest.MonkeyPatch) -> Result:
@@ -38,18 +39,10 @@ def test_the_claim_holds_and_fails_where_clipping_clips_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert run_small(monkeypatch).passed
-    monkeypatch.setattr("torch._foreach_clamp_max_", lambda weights, bound: None)
-    monkeypatch.setattr("torch._foreach_clamp_min_", lambda weights, bound: None)
+    unclip(monkeypatch)
     assert not run_small(monkeypatch).passed
 
 
-def no_penalty(
-    critic: torch.nn.Module, x: Tensor, fake: Tensor, eps: Tensor, **_: object
-) -> Tensor:
-    """Nothing is held."""
-    return torch.zeros(())
-
-
 def test_the_claim_fails_where_the_penalty_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poise.methods.wgan_gp.gradient_penalty", no_penalty)
+    monkeypatch.setattr(PENALTY, no_penalty)
     assert not run_small(monkeypatch).passed

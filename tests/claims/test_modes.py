@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from poise.claims import modes
 from poise.claims.claim import Pieces
 from poise.claims.points import SETS, centres
+
+from .broken import PENALTY, no_penalty
 
 
 @pytest.mark.parametrize("on", ["8 Gaussians", "25 Gaussians"])
@@ -42,13 +43,6 @@ def test_the_verdict_asks_for_all_modes_and_for_no_fewer_than_the_gan_finds() ->
         assert not modes.judged({"set": good | worse}, ["set"]).passed
 
 
-def no_penalty(
-    critic: torch.nn.Module, x: Tensor, fake: Tensor, eps: Tensor, **_: object
-) -> Tensor:
-    """Nothing is held."""
-    return torch.zeros(())
-
-
 def test_the_claim_holds_and_fails_where_the_penalty_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -56,5 +50,5 @@ def test_the_claim_holds_and_fails_where_the_penalty_is_left_out(
     monkeypatch.setitem(modes.METHODS, True, ("gan", "wgan-gp"))
     monkeypatch.setitem(modes.POINTS, "quick", {"8 Gaussians": 3.0})
     assert modes.CLAIM.run("quick", 0, Pieces()).passed
-    monkeypatch.setattr("poise.methods.wgan_gp.gradient_penalty", no_penalty)
+    monkeypatch.setattr(PENALTY, no_penalty)
     assert not modes.CLAIM.run("quick", 0, Pieces()).passed

@@ -9,22 +9,18 @@ import torch
 from torch import Tensor
 
 from poise.claims import optimal_critic
-from poise.claims.claim import Pieces
 from poise.claims.optimal_critic import DIMENSIONS, SHIFT, Shifted, curves, directions_of
 from poise.methods import GAN
 from poise.players import Losses
 
-from .rerun import rerun
-from .test_parallel_lines import norm_over_the_batch
+from .broken import PENALTY, norm_over_the_batch
+from .rerun import kept_whole, rerun
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nothing has broken."""
-    torch.set_num_threads(1)
-    folder: Path = tmp_path_factory.mktemp("whole")
-    optimal_critic.CLAIM.run("quick", 0, Pieces(folder))
-    return folder
+    return kept_whole(optimal_critic.CLAIM, tmp_path_factory.mktemp("whole"))
 
 
 def test_a_1_lipschitz_function_sees_all_of_the_shifts_so_the_true_gradient_is_exact() -> None:
@@ -62,7 +58,7 @@ def test_the_claim_passes_where_nothing_is_broken(whole: Path, tmp_path: Path) -
 def test_the_claim_fails_where_the_norm_is_taken_over_the_batch(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poise.methods.wgan_gp.gradient_penalty", norm_over_the_batch)
+    monkeypatch.setattr(PENALTY, norm_over_the_batch)
     assert not rerun(optimal_critic.CLAIM, whole, tmp_path, ["wgan-gp"]).passed
 
 

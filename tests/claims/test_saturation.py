@@ -8,21 +8,17 @@ import torch
 from torch import nn
 
 from poise.claims import saturation
-from poise.claims.claim import Pieces
 from poise.claims.points import POINT
 from poise.methods import GAN
 
-from .rerun import rerun
-from .test_parallel_lines import norm_over_the_batch
+from .broken import PENALTY, norm_over_the_batch, unclip
+from .rerun import kept_whole, rerun
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nothing has broken."""
-    torch.set_num_threads(1)
-    folder: Path = tmp_path_factory.mktemp("whole")
-    saturation.CLAIM.run("quick", 0, Pieces(folder))
-    return folder
+    return kept_whole(saturation.CLAIM, tmp_path_factory.mktemp("whole"))
 
 
 def other_loss(method: GAN) -> GAN:
@@ -55,13 +51,12 @@ def test_the_claim_fails_where_the_saturating_loss_is_not_what_the_generator_get
 def test_the_claim_fails_where_clipping_does_nothing(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for bound in ("max", "min"):
-        monkeypatch.setattr(torch, f"_foreach_clamp_{bound}_", lambda weights, clip: None)
+    unclip(monkeypatch)
     assert not rerun(saturation.CLAIM, whole, tmp_path, ["wgan"]).passed
 
 
 def test_the_claim_fails_where_the_norm_is_taken_over_the_batch(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poise.methods.wgan_gp.gradient_penalty", norm_over_the_batch)
+    monkeypatch.setattr(PENALTY, norm_over_the_batch)
     assert not rerun(saturation.CLAIM, whole, tmp_path, ["wgan-gp"]).passed

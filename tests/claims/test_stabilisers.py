@@ -10,6 +10,7 @@ import torch
 from poise.claims import stabilisers
 from poise.claims.claim import Pieces, Result
 from poise.claims.images import image_set
+from poise.data.options import PrepareOptions
 from poise.networks import growing
 
 
@@ -53,7 +54,7 @@ def test_images_that_are_all_alike_have_no_spread() -> None:
 
 def wider(folder: Path) -> float:
     """How many times as much speeds differ without the equalized rate, after 60 steps."""
-    with image_set("shapes", 8, 100, folder) as images:
+    with image_set("shapes", PrepareOptions(size="8", limit=100), folder) as images:
         whole, without = (
             stabilisers.range_of(stabilisers.trained(arm, images, "quick", 0))
             for arm in ("all", "no equalized rate")

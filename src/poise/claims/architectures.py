@@ -31,7 +31,8 @@ from ..networks.dcgan import initialise
 from ..size import Size, base_of
 from .claim import Claim, Pieces, Result, Scale
 from .drawing import label, panels
-from .trainings import Budget, as_picture, config_of, floor_of, images_of, in_haste, played
+from .images import image_set
+from .trainings import as_picture, config_of, floor_of, in_haste, played, reached
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,14 +129,14 @@ def trained(
 ) -> dict[str, Any]:
     """One training: its samples, and how far they are from the reals."""
     config = config_of(against(method, GENERATORS[generator]), prepared, seed)
-    return played(config, prepared, Budget(sizes.seconds), sizes.measured, looks=0)
+    return played(config, prepared, sizes.seconds, sizes.measured, looks=0)
 
 
 def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
     """Train every generator with every method."""
     sizes = SIZES[scale]
     pieces.expect(1 + len(GENERATORS) * len(METHODS))
-    with images_of(pieces, "shapes", sizes.options) as prepared:
+    with image_set("shapes", sizes.options, pieces.folder) as prepared:
         floor = pieces.once("floor", floor_of, prepared, sizes.measured)
         found = {
             generator: {
@@ -148,7 +149,7 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
         }
     best = min(cell["swd"] for cell in found["DCGAN"].values() if cell["swd"] is not None)
     goal = floor + GOAL * (best - floor)
-    well = {m: [g for g in GENERATORS if works(found[g][m], goal)] for m in METHODS}
+    well = {m: [g for g in GENERATORS if reached(found[g][m], goal, VARIETY)] for m in METHODS}
     numbers = {"floor, SWD x1e3": round(floor, 2), "goal, SWD x1e3": round(goal, 2)}
     for generator, cells in found.items():
         for method, cell in cells.items():
@@ -163,12 +164,6 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
         because=f"SWD of at most {goal:.0f} and variety of {VARIETY:g} are reached by {said}.",
         figure={"cells": found},
     )
-
-
-def works(cell: dict[str, Any], goal: float) -> bool:
-    """Whether a training's samples are near enough and varied."""
-    swd: float | None = cell["swd"]
-    return swd is not None and swd <= goal and float(cell["variety"]) >= VARIETY
 
 
 def draw(results: Sequence[Result]) -> Figure:

@@ -30,15 +30,13 @@ from ..metrics.frechet import frechet_distance, gaussian
 from .architectures import GENERATORS, against
 from .claim import Claim, Pieces, Result, Scale
 from .drawing import COLOURS, label, panels
+from .images import fakes, image_set
 from .trainings import (
-    Budget,
     as_picture,
     as_text,
     config_of,
-    images_of,
     moments,
     reals_of,
-    samples,
 )
 
 if TYPE_CHECKING:
@@ -89,16 +87,15 @@ def read(
     reals = reals_of(prepared, sizes.measured)
     found: dict[str, list[Any]] = {"drawn": [], "estimate": [], "far": [], "tiles": []}
     due = [round(share * sizes.readings) for share in SHOWN]
-    budget = Budget(sizes.seconds)
-    for k, moment in enumerate(moments(config, prepared, budget, sizes.readings), 1):
+    for k, moment in enumerate(moments(config, prepared, sizes.seconds, sizes.readings), 1):
         if not moment.finite:
             break
-        fakes = samples(moment.players, sizes.measured)
+        images = fakes(moment.players, moment.players.average, prepared, sizes.measured)
         found["drawn"].append(moment.drawn)
         found["estimate"].append(float(f"{moment.line['distance']:.4g}"))
-        found["far"].append(float(f"{far(reals, fakes):.4g}"))
+        found["far"].append(float(f"{far(reals, images):.4g}"))
         if k in due:
-            found["tiles"].append(as_text(fakes[:4], columns=2))
+            found["tiles"].append(as_text(images[:4], columns=2))
     return found
 
 
@@ -112,7 +109,7 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
     """Train with every method and generator, and correlate."""
     sizes = SIZES[scale]
     pieces.expect(len(METHODS) * len(sizes.generators))
-    with images_of(pieces, "shapes", sizes.options) as prepared:
+    with image_set("shapes", sizes.options, pieces.folder) as prepared:
         found = {
             f"{method}, {generator}": pieces.once(
                 f"{method}, {generator}", read, prepared, method, generator, seed, sizes

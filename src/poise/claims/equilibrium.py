@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 
 from ..build import make_players
 from ..config import Recipe
+from ..data.options import PrepareOptions
 from ..data.prepared import Prepared
 from ..data.reals import Reals
 from ..methods import BEGAN
@@ -143,7 +144,8 @@ def faults(gamma: float, found: dict[str, Any]) -> list[str]:
 def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
     """Train with each gamma."""
     pieces.expect(len(GAMMAS))
-    with image_set("digits", SIDE[scale], OF_SET, pieces.folder) as images:
+    options = PrepareOptions(size=str(SIDE[scale]), limit=OF_SET)
+    with image_set("digits", options, pieces.folder) as images:
         found = {
             gamma: pieces.once(f"gamma {gamma:g}", trained, gamma, images, scale, seed)
             for gamma in GAMMAS

@@ -33,6 +33,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from ..build import make_players
 from ..config import Recipe
+from ..data.options import PrepareOptions
 from ..data.prepared import Prepared
 from ..data.reals import Reals
 from ..methods import Progressive
@@ -152,7 +153,8 @@ def roughness(curve: Sequence[float]) -> float:
 def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
     """Look at each fade of one training that grows."""
     pieces.expect(1)
-    with image_set("shapes", SIDE[scale], IMAGES, pieces.folder) as images:
+    options = PrepareOptions(size=str(SIDE[scale]), limit=IMAGES)
+    with image_set("shapes", options, pieces.folder) as images:
         found = pieces.once("all fades", fades, images, scale, seed)
     curves = [fade["curves"] for fade in found]
     seam = max(max(fade["seam"].values()) for fade in found)

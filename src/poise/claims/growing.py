@@ -6,8 +6,8 @@ there: 96 h against about 520 h without growing to 6.4 million images at 1024x10
 2 times at 128x128.
 
 Here the same networks (the paper's, 32 times narrower), batches, loss and images are trained twice:
- by the paper's shares of a schedule (with n doublings, 2 n + 4 phases as long as each
-other) and at the full size from the first image on (phases of one image). A phase is a few steps:
+growing by the paper's shares of a schedule (with n doublings, 2 n + 4 phases as long as each other)
+and at the full size from the first image on (phases of one image). A phase is a few steps:
 what a step costs does not depend on how far training is. Time is CPU time of one thread, reading
 the images included; of repeats the fastest counts. That it is faster to the same quality, too, is
 another claim: growing-quality.
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from ..build import make_players
 from ..config import Recipe
+from ..data.options import PrepareOptions
 from ..data.prepared import Prepared
 from ..data.reals import Reals
 from ..methods import Progressive
@@ -88,7 +89,8 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
     pieces.expect(len(sides))
     took = []
     for side in sides:
-        with image_set("shapes", side, 64, pieces.folder) as images:
+        options = PrepareOptions(size=str(side), limit=64)
+        with image_set("shapes", options, pieces.folder) as images:
             took.append(pieces.once(f"{side} pixels", seconds, images, scale, seed))
     factors = [times["full size"] / times["growing"] for times in took]
     numbers = {f"times as fast at {s}x{s}": f for s, f in zip(sides, factors, strict=True)}

@@ -20,16 +20,26 @@ from ..sampling import draw
 
 
 @contextmanager
-def image_set(name: str, side: int, count: int, folder: Path | None) -> Iterator[Prepared]:
-    """`count` images of a built-in set; kept in `folder`, or without one gone when this ends."""
+def kept_in(folder: Path | None) -> Iterator[Path]:
+    """Where sets and what is made of them are kept: in `folder`, or without one until this ends."""
+    if folder:
+        yield folder
+        return
     with TemporaryDirectory(prefix="poise-claim-") as thrown_away:
-        path = (folder or Path(thrown_away)) / f"{name}-{side}-{count}.poise"
-        yield prepare(name, path, PrepareOptions(size=str(side), limit=count), workers=1)
+        yield Path(thrown_away)
+
+
+@contextmanager
+def image_set(source: str, options: PrepareOptions, folder: Path | None) -> Iterator[Prepared]:
+    """Images of a built-in set, kept as `kept_in` says."""
+    name = f"{source}-{options.size}-{options.limit}-{options.channels}.poise"
+    with kept_in(folder) as place:
+        yield prepare(source, place / name, options, workers=1)
 
 
 def image_config(recipe: Recipe, images: Prepared, seed: int) -> Config:
     """A run on these images that writes nothing; `training.play` plays it."""
-    data = Images(images.source, str(images.path), "", images.size, images.channels)
+    data = Images(images.source, str(images.path), images.fingerprint, images.size, images.channels)
     return Config(recipe, data, seed=seed)
 
 

@@ -37,8 +37,9 @@ from ..data.options import PrepareOptions
 from ..data.prepared import Prepared
 from .claim import Claim, Pieces, Result, Scale
 from .drawing import COLOURS, label, panels
+from .images import image_set
 from .random_networks import Player, RandomNetworks, drawn
-from .trainings import Budget, as_picture, config_of, floor_of, images_of, in_haste, played
+from .trainings import as_picture, config_of, floor_of, in_haste, played, reached
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,7 +91,7 @@ def hasty(method: str, networks: RandomNetworks | None = None) -> Recipe:
 def entered(prepared: Prepared, choice: Recipe, seed: int, sizes: Sizes) -> dict[str, Any]:
     """One training of the lottery."""
     config = config_of(choice, prepared, seed)
-    return played(config, prepared, Budget(sizes.seconds), sizes.measured, looks=sizes.looks)
+    return played(config, prepared, sizes.seconds, sizes.measured, looks=sizes.looks)
 
 
 def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
@@ -99,7 +100,7 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
     nets = [drawn(k, seed) for k in range(sizes.architectures)] if scale == "full" else HARD
     presets = sizes.methods if sizes.best is None else ()
     pieces.expect(1 + len(presets) + len(sizes.methods) * len(nets))
-    with images_of(pieces, "shapes", sizes.options) as prepared:
+    with image_set("shapes", sizes.options, pieces.folder) as prepared:
 
         def trained(part: str, choice: Recipe) -> dict[str, Any]:
             return pieces.once(part, entered, prepared, choice, seed, sizes)
@@ -110,8 +111,8 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
             {method: trained(f"{method} on {k}", hasty(method, net)) for method in sizes.methods}
             for k, net in enumerate(nets)
         ]
-    reached = [each["swd"] for each in own if each["swd"] is not None]
-    best = sizes.best or min(reached)
+    known = [each["swd"] for each in own if each["swd"] is not None]
+    best = sizes.best or min(known)
     goals = {name: floor + times * (best - floor) for name, times in GOALS.items()}
     return judged(scale, floor, goals, nets, found)
 
@@ -128,8 +129,8 @@ def judged(
     for name, goal in goals.items():
         numbers[f"{name} goal, SWD x1e3"] = round(goal, 2)
         for method in found[0]:
-            reached = sum(works(each[method], goal) for each in found)
-            numbers[f"{method} at the {name} goal, share"] = round(reached / len(found), 3)
+            count = sum(reached(each[method], goal, VARIETY) for each in found)
+            numbers[f"{method} at the {name} goal, share"] = round(count / len(found), 3)
     tables = {name: table(found, goal) for name, goal in goals.items()}
     only_gan, only_gp, both, _ = tables["middle"]
     chance = numbers["chance of so many by a coin"] = round(sign_test(only_gp, only_gan), 5)
@@ -153,15 +154,12 @@ def judged(
     return Result(numbers, passed, because, figure)
 
 
-def works(training: Mapping[str, Any], goal: float) -> bool:
-    """Whether its images are near enough and varied."""
-    swd: float | None = training["swd"]
-    return swd is not None and swd <= goal and float(training["variety"]) >= VARIETY
-
-
 def table(found: Sequence[Mapping[str, Any]], goal: float) -> list[int]:
     """Architectures that work only with GAN, only with WGAN-GP, with both, with neither."""
-    pairs = [(works(each["gan"], goal), works(each["wgan-gp"], goal)) for each in found]
+    pairs = [
+        (reached(each["gan"], goal, VARIETY), reached(each["wgan-gp"], goal, VARIETY))
+        for each in found
+    ]
     kinds = [(True, False), (False, True), (True, True), (False, False)]
     return [pairs.count(kind) for kind in kinds]
 
@@ -180,7 +178,7 @@ def failures(
         [k, method, each[method]["swd"], each[method]["variety"], each[method]["verdict"]]
         for k, each in enumerate(found)
         for method in found[0]
-        if not works(each[method], goal)
+        if not reached(each[method], goal, VARIETY)
     ]
 
 

@@ -20,10 +20,8 @@ is one between losses, so it is told and not judged. At quick scale there are 8 
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +31,7 @@ import torch
 from torch import Tensor
 
 from ..build import make_players
-from ..config import Config, Images, Recipe
+from ..config import Config, Recipe
 from ..data.labelled import KNOWN, view_of
 from ..data.options import PrepareOptions
 from ..data.prepare import prepare
@@ -53,6 +51,7 @@ from ..training import play
 from ..watcher import Watcher
 from .claim import Claim, Pieces, Result, Scale
 from .drawing import COLOURS, label, panels
+from .images import image_config, kept_in
 from .points import GAP, SETS, PointReals, centres, toy_config, toy_players
 
 if TYPE_CHECKING:
@@ -113,9 +112,8 @@ def on_images(method: str, on: str, seconds: float, seed: int, folder: Path) -> 
     known = KNOWN[on]
     prepared = prepare(on, folder / f"{on}-{SIZE}.poise", PrepareOptions(size=SIZE))
     classifier = classifier_for(known, view_of(prepared), folder, Watcher())
-    data = Images(on, str(prepared.path), prepared.fingerprint, prepared.size, prepared.channels)
     # Phases and width of what grows are planned for this time.
-    config, _ = plan(Config(recipe(method), data, seed=seed), 1, seconds / 3600)
+    config, _ = plan(image_config(recipe(method), prepared, seed), 1, seconds / 3600)
     config = replace(config, recipe=replace(config.recipe, images=PROVISIONAL))
     players = make_players(config)
     drawn = spend(seconds, config, players, Reals(prepared, seed=seed))
@@ -124,16 +122,6 @@ def on_images(method: str, on: str, seconds: float, seed: int, folder: Path) -> 
     modes = modes_of(images, known, classifier)
     facts = {"found": modes.found, "of": modes.of, "recognised": modes.recognised}
     return facts | {"divergence": modes.divergence, "drawn": drawn}
-
-
-@contextmanager
-def kept_in(folder: Path | None) -> Iterator[Path]:
-    """Where sets and classifiers are kept: for good, or until the end."""
-    if folder:
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as passing:
-        yield Path(passing)
 
 
 def run(scale: Scale, seed: int, pieces: Pieces) -> Result:

@@ -22,6 +22,8 @@ from ..players import Players
 from ..size import Size
 
 POINT = Size(1, 2)  # pixels: x and y
+RADIUS = 0.75  # of the circle of 8 Gaussians
+STEP = 0.4  # from one of 25 Gaussians to the next, along each side
 
 Draw = Callable[[int, torch.Generator], Tensor]  # n points of a set, [n, 2]
 
@@ -29,13 +31,13 @@ Draw = Callable[[int, torch.Generator], Tensor]  # n points of a set, [n, 2]
 def ring(n: int, noise: torch.Generator) -> Tensor:
     """8 Gaussians of deviation .0075 on a circle of radius .75, the paper's at .53 of its size."""
     angle = torch.randint(8, (n,), generator=noise) * (2 * math.pi / 8)
-    centres = 0.75 * torch.stack([angle.cos(), angle.sin()], dim=1)
+    centres = RADIUS * torch.stack([angle.cos(), angle.sin()], dim=1)
     return centres + 0.0075 * torch.randn(n, 2, generator=noise)
 
 
 def lattice(n: int, noise: torch.Generator) -> Tensor:
     """25 Gaussians of deviation .01 on a grid with steps of .4, the paper's shape."""
-    centres = torch.randint(-2, 3, (n, 2), generator=noise) * 0.4
+    centres = torch.randint(-2, 3, (n, 2), generator=noise) * STEP
     return centres + 0.01 * torch.randn(n, 2, generator=noise)
 
 
@@ -137,6 +139,6 @@ def centres(name: str) -> Tensor:
     """Where the Gaussians of a set are, [m, 2]."""
     if name == "8 Gaussians":
         angle = torch.arange(8) * (2 * math.pi / 8)
-        return 0.75 * torch.stack([angle.cos(), angle.sin()], dim=1)
-    line = torch.arange(-2, 3) * 0.4
+        return RADIUS * torch.stack([angle.cos(), angle.sin()], dim=1)
+    line = torch.arange(-2, 3) * STEP
     return torch.cartesian_prod(line, line)

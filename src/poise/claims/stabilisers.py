@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from ..build import make_players
 from ..config import Recipe
+from ..data.options import PrepareOptions
 from ..data.prepared import Prepared
 from ..data.reals import Reals
 from ..methods import Progressive
@@ -125,7 +126,8 @@ def range_of(found: dict[str, Any]) -> float:
 def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
     """Train with all three, and without each."""
     pieces.expect(len(ARMS))
-    with image_set("shapes", SIDE[scale], OF_SET, pieces.folder) as images:
+    options = PrepareOptions(size=str(SIDE[scale]), limit=OF_SET)
+    with image_set("shapes", options, pieces.folder) as images:
         found = {arm: pieces.once(arm, trained, arm, images, scale, seed) for arm in ARMS}
     whole = found["all"]
     _, rate, norm, deviation = found.values()
