@@ -136,7 +136,7 @@ def test_hours_plan_the_images_and_the_phases_of_a_run(
 ) -> None:
     words = (*("--method", "progressive", "--maps", "32", "--widest", "6", "--width", "1"), "--out")
     assert (
-        poise("train", shapes.path, "--hours", "0.0005", "--threads", "1", *words, tmp_path / "r")
+        poise("train", shapes.path, "--hours", "0.001", "--threads", "1", *words, tmp_path / "r")
         == 0
     )
     run = Run.open(tmp_path / "r")

@@ -15,11 +15,13 @@ from .checkpoints import Checkpoint
 from .errors import OptionError, RunError
 from .latents import LatentSpace
 from .machine import device_named
+from .readout import at_level, enough
 from .run import Run
 from .sampling import draw
-from .size import Size, Stage
+from .size import Size
 
 AVERAGE = "average."  # the start of the names of its tensors
+FITTED = 1  # the seed of latents that lower levels are looked at with
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,11 @@ class Generator:
         return self.space.fixed(n, seed)
 
     def at_every_level(self, latents: Tensor) -> list[Tensor]:
-        """What each level that is grown makes of these latents, smallest first: [n, c, h, w] each.
+        """What each level that is grown holds of these latents' images, smallest first.
 
-        The way out of a lower level has not been trained since the next one had faded in, while the
-        layers before it have: its colours can be off. Of a network that did not grow, only the last
-        one means anything.
+        Each is [n, c, h, w]. Below the last one, a level shows what a linear look at its features
+        tells of the finished image (readout.py): its own way out was trained no more once the next
+        level had faded in.
 
         Raises:
             RunError: the network does not grow.
@@ -70,12 +72,12 @@ class Generator:
         network: Any = self.network
         if not hasattr(network, "grow_to"):
             raise RunError("this run's generator has no levels: only --network growing has.")
-        stage = network.stage
+        latents = latents.to(next(network.parameters()).device)
         images = []
-        for level in range(stage.level + 1):
-            network.grow_to(stage if level == stage.level else Stage(level, 1.0))
-            images.append(self(latents))
-        return images
+        for level in range(network.stage.level):
+            fitted = self.space.fixed(enough(network, level), FITTED)
+            images.append(at_level(network, level, latents, fitted).clamp(-1, 1).cpu())
+        return [*images, self(latents)]
 
     def __call__(self, latents: Tensor) -> Tensor:
         """Images [n, c, h, w] in [-1, 1] of latents [n, d]."""
