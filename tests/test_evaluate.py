@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
-from poise import naming
+from poise import evaluate, naming
 from poise.data import labelled
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
+from poise.data.prepared import Prepared
 from poise.data.shapes import draw_shape
 from poise.evaluate import parse_evaluate
 from poise.judging import NAMES
 from poise.metrics import lite0
+from poise.metrics.compared import INCEPTION, INCEPTION_RESIZE
 from poise.metrics.sets import Images
 from poise.run import Run
 from poise.scores import COLUMNS, FLOOR, GROUPS, cell, in_words, score, shortened
@@ -100,7 +103,7 @@ def test_a_run_is_measured_beside_its_floor_and_the_report_is_kept_in_it(
     assert out.splitlines()[-1] == str(run.path / name)
     report = report_of(run.path / name)
     (subject,) = report["subjects"]
-    assert subject["scores"].keys() == report["floor"].keys() == COLUMNS.keys()
+    assert subject["scores"].keys() == report["floor"].keys() == COLUMNS.keys() - {"fid"}
     assert all(each["value"] is not None for each in subject["scores"].values())
     for key in ("swd", "frechet", "kid", "kl"):
         assert subject["scores"][key]["value"] > report["floor"][key]["value"], key
@@ -115,12 +118,13 @@ def test_the_table_is_the_report(run: Run, here: Path, capsys: pytest.CaptureFix
     report = measured(here / "a.json", run.path)
     lines = capsys.readouterr().out.splitlines()
     for group in GROUPS:
+        keys = [key for key in group.keys if key != "fid"]  # it needs weights that are not here
         at = lines.index(group.question)
         heads, *rows = lines[at + 1 : at + 4]
-        assert heads.split() == " ".join(COLUMNS[key].head for key in group.keys).split()
+        assert heads.split() == " ".join(COLUMNS[key].head for key in keys).split()
         whole = [*report["subjects"], {"name": FLOOR, "scores": report["floor"]}]
         for line, row in zip(rows, whole, strict=True):
-            cells = [cell(key, row["scores"][key]) for key in group.keys]
+            cells = [cell(key, row["scores"][key]) for key in keys]
             name = FLOOR if row["name"] == FLOOR else Path(row["name"]).name  # long paths are cut
             assert line.split() == f"{name} {' '.join(cells)}".split()
     prose = " ".join(" ".join(lines).split())
@@ -283,6 +287,76 @@ def test_without_the_weights_what_needs_them_is_left_out_and_the_extra_named(
     assert "poise[features]" in refused(capsys, run.path, "--measures", "frechet")
 
 
+# --- the published FID ----------------------------------------------------------------------------
+
+
+class Means:
+    """Stands in for Inception, whose weights cannot be had here: the mean of each channel."""
+
+    name, resize, slug = INCEPTION, INCEPTION_RESIZE, "inception"
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return images.mean(dim=(2, 3)) / 255
+
+
+@pytest.fixture
+def with_inception(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The words that give its weights."""
+    monkeypatch.setattr(evaluate, "load_inception", lambda path, device: Means())
+    return ("--inception", "weights.pth")
+
+
+def test_a_fid_is_against_all_training_images_and_has_no_floor(
+    run: Run, here: Path, with_inception: tuple[str, str]
+) -> None:
+    images = drawn(70)
+    saved(here / "other.npz", images)
+    words = (here / "other.npz", "--reals", run.config.data.prepared, *with_inception)
+    report = measured(here / "a.json", *words, "-n", "70")
+    reals = Prepared.open(Path(run.config.data.prepared))
+    all_of_them = reals.gather(reals.training)
+
+    def gaussian(x: Images) -> tuple[Any, Any]:
+        points = x.astype(np.float64).mean(axis=(1, 2)) / 255
+        return points.mean(axis=0), np.cov(points.T)
+
+    (m, c), (m_w, c_w) = gaussian(all_of_them), gaussian(images)
+    root = np.sqrt(np.linalg.eigvals(c @ c_w).astype(complex)).real.sum()
+    expected = ((m - m_w) ** 2).sum() + np.trace(c + c_w) - 2 * root
+    (found,) = report["subjects"]
+    assert found["scores"]["fid"]["value"] == pytest.approx(expected, rel=1e-3)
+    assert found["scores"]["fid"]["reals"] == len(reals.training)
+    assert report["floor"]["fid"]["value"] is None
+    assert report["measures"]["features"]["network"] == INCEPTION
+    assert "Not Inception" not in report["measures"]["features"]["text"]
+    assert f"all {len(reals.training)} training images" in report["measures"]["features"]["text"]
+
+
+def test_a_fid_alone_may_be_of_more_samples_than_there_are_reals(
+    run: Run, here: Path, with_inception: tuple[str, str]
+) -> None:
+    copy = shutil.copytree(run.path, here / "run")
+    assert poise("evaluate", copy, "--measures", "fid", "-n", "300", *with_inception) == 0
+    report = report_of(copy / "evaluations" / "000000640-n300-seed0-inception-fid.json")
+    (found,) = report["subjects"]
+    assert found["scores"]["fid"]["fakes"] == 300 > found["scores"]["fid"]["reals"]
+    assert report["floor"] == {}
+    told = " ".join(line for _, lines in in_words(report) for line in lines)
+    assert FLOOR not in told
+    assert "other real images" not in told
+
+
+def test_without_the_file_a_fid_is_refused_or_left_out(
+    run: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "--inception pt_inception" in refused(capsys, run.path, "--measures", "fid")
+    told = refused(capsys, run.path, "--inception", here / "none.pth", "--measures", "fid")
+    assert f"{here / 'none.pth'}, the weights of Inception-v3 2015-12-05, cannot be read" in told
+    (here / "other.pth").write_bytes(b"something else")
+    told = refused(capsys, run.path, "--inception", here / "other.pth", "--measures", "fid")
+    assert "its sha256 should be 6726825d0a" in told
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -291,8 +365,8 @@ def test_features_of_another_set_are_refused(
 ) -> None:
     other = prepare("shapes", here / "b.poise", PrepareOptions(size="16", limit=30), workers=1)
     measured(here / "a.json", run.path, "--measures", "kid", "-n", "32")
-    kept = Path(f"{run.config.data.prepared}.features-16x16-training.npz")
-    strange = Path(f"{other.path}.features-16x16-training.npz")
+    kept = Path(f"{run.config.data.prepared}.features-lite0-16x16-training.npz")
+    strange = Path(f"{other.path}.features-lite0-16x16-training.npz")
     shutil.copy(kept, strange)
     told = refused(capsys, run.path, "--reals", other.path, "--measures", "kid")
     assert f"{strange} holds features of other images" in told
@@ -306,7 +380,7 @@ def test_more_features_are_added_to_those_that_are_kept(run: Run, here: Path) ->
     whole = prepare("shapes", here / "c.poise", PrepareOptions(size="16", limit=90), workers=1)
     words = (run.path, "--reals", whole.path, "--measures", "kid", "-n")
     few, many = (measured(here / f"{n}.json", *words, n) for n in (32, 40))
-    kept = Path(f"{whole.path}.features-16x16-training.npz")
+    kept = Path(f"{whole.path}.features-lite0-16x16-training.npz")
     kept.unlink()
     assert measured(here / "anew.json", *words, 40) == many
     assert few["floor"] != many["floor"]
@@ -406,7 +480,8 @@ def test_a_value_of_the_wrong_kind_is_refused(words: str, run: Run) -> None:
 def test_measures_are_taken_in_their_order_whatever_was_typed() -> None:
     asked = parse_evaluate(["a", "b", "--measures", "modes", "swd", "-n", "9"])
     assert (asked.subjects, asked.chosen, asked.n) == (("a", "b"), ("swd", "modes"), 9)
-    assert parse_evaluate(["a"]).chosen == NAMES
+    assert set(parse_evaluate(["a"]).chosen) == {*NAMES} - {"fid"}
+    assert parse_evaluate(["a", "--inception", "weights.pth"]).chosen == NAMES
 
 
 def test_long_paths_are_shortened_unless_two_would_be_alike() -> None:

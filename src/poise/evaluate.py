@@ -10,10 +10,14 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from .bench import Bench
 from .errors import DataError, OptionError
 from .files import refuse_taken, write_asked
 from .generator import Generator
-from .judging import NAMES, WITHOUT_FEATURES, Bench, Name, measures_for, scores_of
+from .judging import NAMES, WITHOUT_FEATURES, Name, measures_for, scores_of
+from .machine import device_named
+from .metrics.features import FeatureNetwork
+from .metrics.inception import load_inception
 from .options import parsed
 from .run import evaluation_path
 from .scores import VERSION, Subject, in_words
@@ -34,11 +38,12 @@ class EvaluateOptions:
     reals: str | None = None  # the real images; unset: those that the runs were trained on
     n: Annotated[int | None, arg(aliases=["-n"])] = None  # of each; unset: 2,000, or as many as fit
     measures: tuple[Name, ...] = NAMES  # which; all that can be had
+    inception: Path | None = None  # weights of Inception-v3 2015-12-05 (.pth), for a published FID
     size: str | None = None  # 64, or 64x96; unset: the runs', the set's, or the first image's
     seed: int = 0  # of the latents, and of what is looked at
     batch: int = 64  # images measured at a time; changes no number
     at: str = "best"  # which checkpoint: best (as measured), last, or a number of images
-    device: str = "cpu"  # cpu, cuda, mps: where the generators run
+    device: str = "cpu"  # cpu, cuda, mps: where the generators run, and Inception
     out: Path | None = None  # a .json; unset: one in each run
 
     def __post_init__(self) -> None:
@@ -55,14 +60,33 @@ class EvaluateOptions:
             raise OptionError(f"--seed is a number of 64 bits, got {self.seed}.")
         if self.out and self.out.suffix.lower() != ".json":
             raise OptionError(f"--out is a .json, got {self.out}.")
+        self._check_measures()
+        parse_size(self.size or "32")
+
+    def _check_measures(self) -> None:
         if not self.measures:
             raise OptionError(f"--measures needs at least one of {', '.join(NAMES)}.")
-        parse_size(self.size or "32")
+        if self.by_name and "fid" in self.measures and self.inception is None:
+            raise OptionError(
+                "a FID needs the weights of Inception, which no package brings. Give the file: "
+                "--inception pt_inception-2015-12-05-6726825d.pth"
+            )
+
+    @property
+    def by_name(self) -> bool:
+        """Whether measures were asked for by name: then each must be had."""
+        return set(self.measures) != set(NAMES)
+
+    @property
+    def without_floor(self) -> bool:
+        """Whether all is compared with all training images, so that none are left for a floor."""
+        return self.chosen == ("fid",)
 
     @property
     def chosen(self) -> tuple[Name, ...]:
         """The measures in their order."""
-        return tuple(name for name in NAMES if name in self.measures)
+        found = tuple(name for name in NAMES if name in self.measures)
+        return found if self.inception else tuple(name for name in found if name != "fid")
 
 
 def parse_evaluate(argv: Sequence[str]) -> EvaluateOptions:
@@ -78,12 +102,15 @@ def evaluate(asked: EvaluateOptions, watcher: Watcher) -> int:
     """
     if asked.out:
         refuse_taken([asked.out])
+    inception = None
+    if asked.inception:
+        inception = load_inception(asked.inception, device_named(asked.device))
     loaded = generators(asked.subjects, asked.at, asked.device, watcher)
     size = parse_size(asked.size) if asked.size else None
     reals = find_reals(asked.subjects, loaded, asked.reals, size, watcher)
     refuse_unlike(loaded, reals)
     subjects, notes = _subjects(asked, loaded, reals, watcher)
-    report = _report(asked, subjects, reals, watcher)
+    report = _report(asked, subjects, reals, inception, watcher)
     report["notes"] = [*notes, *report["notes"]]
     for heading, lines in in_words(report):
         watcher.paragraph(heading, lines)
@@ -122,6 +149,8 @@ def _subjects(
 
 def _most(asked: EvaluateOptions, reals: RealSet) -> int:
     """How many images of each: what was asked for, or the usual number, if the reals have it."""
+    if asked.without_floor:
+        return asked.n or USUAL
     if reals.most < max(LEAST, asked.n or 0):
         least = asked.n or LEAST
         raise DataError(
@@ -134,17 +163,20 @@ def _most(asked: EvaluateOptions, reals: RealSet) -> int:
 
 
 def _report(
-    asked: EvaluateOptions, subjects: list[Drawn], reals: RealSet, watcher: Watcher
+    asked: EvaluateOptions,
+    subjects: list[Drawn],
+    reals: RealSet,
+    inception: FeatureNetwork | None,
+    watcher: Watcher,
 ) -> dict[str, Any]:
     n = len(subjects[0].images)
     one, other = reals.halves(n)
-    bench = Bench(reals, one, other, asked.seed, asked.batch, watcher)
-    measures, notes = measures_for(bench, asked.chosen)
-    rows = []
-    for i, images in enumerate([other, *(subject.images for subject in subjects)]):
-        watcher.measured("measuring", i, len(subjects) + 1)
-        rows.append(scores_of(images, measures))
-    floor, *found = rows
+    bench = Bench(reals, one, other, asked.seed, asked.batch, watcher, inception)
+    measures, notes = measures_for(bench, asked.chosen, by_name=asked.by_name)
+    found, floor = [], {} if asked.without_floor else scores_of(other, measures)
+    for i, subject in enumerate(subjects):
+        watcher.measured("measuring", i, len(subjects))
+        found.append(scores_of(subject.images, measures))
     from . import __version__
 
     prepared = reals.prepared
@@ -180,7 +212,9 @@ def _files(
     name = f"n{report['images']}-seed{asked.seed}"
     if asked.reals:
         name += f"-reals-{reals.prepared.fingerprint[:8]}"
-    if asked.chosen != NAMES:
+    if asked.inception:
+        name += "-inception"
+    if asked.by_name:
         name += "-" + "-".join(asked.chosen)
     if any(note.startswith(WITHOUT_FEATURES) for note in report["notes"]):
         name += "-without-features"

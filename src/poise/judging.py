@@ -6,78 +6,26 @@ compares with. What cannot be measured of some images is undefined for them, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Literal, get_args
 
-import numpy as np
-
+from .bench import Bench, Measure
 from .data.labelled import KNOWN, known_modes
-from .data.prepared import Indices
-from .data.some import by_lot
 from .errors import DataError, OptionError
-from .metrics.coverage import coverage
-from .metrics.features import FeatureNetwork, Features
-from .metrics.frechet import frechet
-from .metrics.kernel import kernel_distance
-from .metrics.lite0 import load_lite0
+from .judging_features import SCORES, measures_of_features
 from .metrics.ms_ssim import diversity
-from .metrics.nearest import Memorised, memorised
 from .metrics.sets import Images
 from .metrics.swd import sliced_wasserstein
 from .naming import classifier_for, modes_of
-from .scores import Scores, score, undefined
-from .seeing import held_out_features, seen, training_features
-from .subjects import RealSet
-from .watcher import Watcher
+from .scores import Scores, score
 
-Name = Literal["swd", "frechet", "kid", "coverage", "nearest", "modes", "ms-ssim"]
-NAMES: tuple[Name, ...] = ("swd", "frechet", "kid", "coverage", "nearest", "modes", "ms-ssim")
-OF_FEATURES: dict[str, tuple[str, ...]] = {  # measures of features, and the scores of each
-    "frechet": ("frechet",),
-    "kid": ("kid",),
-    "coverage": ("precision", "density", "recall", "coverage"),
-    "nearest": ("copies", "nearest"),
-}
-SEARCHED = 8_000  # training images that copies are looked for among: 8 ms each, once for a set
+Name = Literal["swd", "fid", "frechet", "kid", "coverage", "nearest", "modes", "ms-ssim"]
+NAMES: tuple[Name, ...] = get_args(Name)
 
 
-@dataclass(frozen=True)
-class Measure:
-    """One way to measure images against the reals."""
-
-    name: str
-    keys: tuple[str, ...]  # of the scores that it gives
-    text: str  # how its numbers are made
-    of: Callable[[Images], Scores]
-    facts: dict[str, Any] = field(default_factory=dict)  # the same for a program
-
-    def scores(self, images: Images) -> Scores:
-        """Every key, with a number or the reason why there is none."""
-        try:
-            return self.of(images)
-        except DataError as error:
-            return {key: undefined(str(error)) for key in self.keys}
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What images are measured against, and how."""
-
-    reals: RealSet
-    one: Images  # the reals to compare with
-    other: Images  # those that make the floor
-    seed: int
-    batch: int  # images at a time; changes no number
-    watcher: Watcher
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Images on both sides."""
-        return {"reals": len(self.one), "fakes": len(self.other)}
-
-
-def measures_for(bench: Bench, asked: tuple[Name, ...]) -> tuple[list[Measure], list[str]]:
+def measures_for(
+    bench: Bench, asked: tuple[Name, ...], *, by_name: bool
+) -> tuple[list[Measure], list[str]]:
     """The measures that were asked for and can be had, and sentences about those that cannot.
 
     Raises:
@@ -88,15 +36,15 @@ def measures_for(bench: Bench, asked: tuple[Name, ...]) -> tuple[list[Measure], 
     if "swd" in asked:
         found.append(_swd(bench))
     try:
-        found += _of_features(bench, [name for name in OF_FEATURES if name in asked])
+        found += measures_of_features(bench, [name for name in SCORES if name in asked])
     except OptionError as error:
-        if asked != NAMES:
+        if by_name:
             raise
         notes.append(f"{WITHOUT_FEATURES}: {error}")
     try:
         found += _modes(bench) if "modes" in asked else []
     except (DataError, OptionError) as error:
-        if asked != NAMES:
+        if by_name:
             raise
         if isinstance(error, DataError):
             notes.append(f"Modes were not counted: {error}")
@@ -166,81 +114,3 @@ def _modes(bench: Bench) -> list[Measure]:
     )
     facts = {"set": known.name, "accuracy": classifier.accuracy, "held_out": classifier.held_out}
     return [Measure("modes", ("modes", "kl", "recognised"), text, of, facts)]
-
-
-def _of_features(bench: Bench, asked: list[str]) -> list[Measure]:
-    """All measures of features as one, because they share the features."""
-    if not asked:
-        return []
-    network = load_lite0()
-    n, most = len(bench.one), len(bench.one) + (SEARCHED if "nearest" in asked else 0)
-    trained = training_features(bench.reals, max(2 * n, most), network, bench.watcher)
-    one, other = trained.take(slice(0, n)), trained.take(slice(n, 2 * n))
-    places = np.r_[0:n, 2 * n : trained.n]  # without those of the floor
-    searched = trained.take(places)
-    numbers = by_lot(bench.reals.prepared.training)[places]
-    held_out = held_out_features(bench.reals, network, bench.watcher) if "nearest" in asked else one
-
-    def of(images: Images) -> Scores:
-        fakes = other if images is bench.other else _seen(bench, images, network)
-        scores: Scores = {}
-        for name in asked:
-            try:
-                if name == "nearest":
-                    scores |= _score_copies(memorised(searched, held_out, fakes), numbers)
-                else:
-                    scores |= _score_features(name, one, fakes)
-            except DataError as error:
-                scores |= {key: undefined(str(error)) for key in OF_FEATURES[name]}
-        return scores
-
-    facts = {"network": network.name, "resize": network.resize, **bench.counts}
-    if "nearest" in asked:
-        facts |= {"searched": searched.n, "held_out": held_out.n}
-    keys = tuple(key for name in asked for key in OF_FEATURES[name])
-    text = _features_in_words(bench, asked, facts)
-    return [Measure("features", keys, text, of, facts)]
-
-
-def _seen(bench: Bench, images: Images, network: FeatureNetwork) -> Features:
-    told = bench.watcher.measured
-    return seen(images, network, lambda done, of: told("looking at images", done, of))
-
-
-def _score_features(name: str, one: Features, fakes: Features) -> Scores:
-    if name == "frechet":
-        return {"frechet": score(frechet(one, fakes).distance)}
-    if name == "kid":
-        kernel = kernel_distance(one, fakes)
-        return {"kid": score(kernel.distance, error=kernel.error)}
-    shares = coverage(one, fakes)
-    return {key: score(getattr(shares, key)) for key in OF_FEATURES[name]}
-
-
-def _score_copies(found: Memorised, numbers: Indices) -> Scores:
-    """With the closest pairs: which image of this evaluation, and its number in the set."""
-    closest = [
-        {"image": pair.fake, "training": int(numbers[pair.trained]), "distance": pair.distance}
-        for pair in found.closest(5)
-    ]
-    return {
-        "copies": score(found.share, error=found.error, closest=closest),
-        "nearest": score(found.ratio),
-    }
-
-
-def _features_in_words(bench: Bench, asked: list[str], facts: dict[str, Any]) -> str:
-    titles = {"frechet": "Frechet", "kid": "KID", "coverage": "precision to coverage (k = 5)"}
-    heads = [titles[name] for name in asked if name in titles]
-    text = (
-        f"{', '.join([*heads, *(['copies'] if 'nearest' in asked else [])])}: on features of "
-        f"{facts['network']}, images resized to {facts['resize']}; {facts['reals']:,} reals, "
-        f"{facts['fakes']:,} fakes. Not Inception: compare with no published FID or KID."
-    )
-    if "nearest" in asked:
-        text += (
-            f" Copies: share nearer to one of {facts['searched']:,} training images than 99 % of "
-            f"{facts['held_out']:,} held-out images are; 0.010 if nothing was learnt by heart. "
-            "Nearest: median distance to a training image over that of held-out images."
-        )
-    return text

@@ -4,6 +4,7 @@
               "notes"}
 
 `subjects` and `floor` hold scores: {"swd": {"value": 8.1}, "ms_ssim": {"value": null, "why": ...}}.
+`floor` is empty where nothing that was asked for has one.
 What is printed is made from this and nothing else.
 """
 
@@ -40,6 +41,7 @@ class Group(NamedTuple):
 
 COLUMNS = {
     "swd": Column("SWD x1e3", 2),
+    "fid": Column("FID", 2),
     "frechet": Column("Frechet", 2),
     "kid": Column("KID", 3),
     "precision": Column("precision", 3),
@@ -54,7 +56,7 @@ COLUMNS = {
     "nearest": Column("nearest", 3),
 }
 GROUPS = (
-    Group("How far from the real images? Lower is better.", ("swd", "frechet", "kid")),
+    Group("How far from the real images? Lower is better.", ("swd", "fid", "frechet", "kid")),
     Group("Does each one look real? Higher is better.", ("precision", "density", "recognised")),
     Group(
         "Is all of their variety there? Higher is better, but for KL and MS-SSIM: lower.",
@@ -100,7 +102,9 @@ def undefined(why: str) -> dict[str, Any]:
 
 def in_words(report: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """The report as paragraphs: a heading and its lines; first the tables, then what they mean."""
-    rows = [*report["subjects"], {"name": FLOOR, "scores": report["floor"]}]
+    rows = [*report["subjects"]]
+    if report["floor"]:
+        rows.append({"name": FLOOR, "scores": report["floor"]})
     measured = {key for row in rows for key in row["scores"]}
     names = shortened([row["name"] for row in rows])
     for group in GROUPS:
@@ -138,12 +142,18 @@ def cell(key: str, found: Mapping[str, Any] | None) -> str:
 def _made_by(report: Mapping[str, Any]) -> Iterator[str]:
     """Counts, and how each number was made."""
     n, reals = report["images"], report["reals"]
-    yield (
-        f"{n:,} images of each against {n:,} of {reals['source']} at {reals['size']}, "
-        f"{reals['channels']} channel{'s' if reals['channels'] > 1 else ''}, seed "
-        f"{report['seed']}. The floor is {n:,} other real images against the same: what a perfect "
-        "generator would score. Numbers compare at one size and one count only."
+    what = (
+        f"{reals['source']} at {reals['size']}, {reals['channels']} "
+        f"channel{'s' if reals['channels'] > 1 else ''}, seed {report['seed']}."
     )
+    if report["floor"]:
+        yield (
+            f"{n:,} images of each against {n:,} of {what} The floor is {n:,} other real images "
+            "against the same: what a perfect generator would score. Numbers compare at one size "
+            "and one count only."
+        )
+    else:
+        yield f"{n:,} images of each against {what}"
     for measure in report["measures"].values():
         yield measure["text"]
 

@@ -1,8 +1,8 @@
 """Features of real images: worked out once and kept beside the prepared set.
 
 photos-32x32-1a2b3c4d.poise
-photos-32x32-1a2b3c4d.poise.features-32x32-training.npz     by lot; more are added when needed
-photos-32x32-1a2b3c4d.poise.features-32x32-held-out.npz
+photos-32x32-1a2b3c4d.poise.features-lite0-32x32-training.npz   by lot; more are added when needed
+photos-32x32-1a2b3c4d.poise.features-lite0-32x32-held-out.npz
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def _kept(
     reals: RealSet, what: str, order: Indices, network: FeatureNetwork, watcher: Watcher
 ) -> Features:
     set_path = reals.prepared.path
-    path = set_path.with_name(f"{set_path.name}.features-{reals.size}-{what}.npz")
+    name = f"{set_path.name}.features-{network.slug}-{reals.size}-{what}.npz"
+    path = set_path.with_name(name)
     source = f"{what} images by lot of {reals.prepared.fingerprint} at {reals.size}"
     known = _read(path, source, network) if path.exists() else None
     have = known.n if known else 0

