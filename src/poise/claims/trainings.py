@@ -1,7 +1,8 @@
 """Trainings on small images that several claims make: a set, players, readings along the way.
 
 Time is that of one processor (`time.process_time`), and measuring is not counted. So what a
-training with a budget of seconds reaches depends on the machine; all that compete share it.
+training with a budget of seconds reaches depends on the machine; all that compete share it. One
+without ends after the images of its configuration, and is the same on every machine.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def config_of(recipe: Recipe, prepared: Prepared, seed: int) -> Config:
     return replace(image_config(recipe, prepared, seed), chores=chores)
 
 
-def moments(config: Config, prepared: Prepared, budget: float, readings: int) -> Iterator[Moment]:
+def moments(
+    config: Config, prepared: Prepared, budget: float | None, readings: int
+) -> Iterator[Moment]:
     """Play for `budget` seconds, or until weights are no longer finite; stop at each reading."""
     players, meter = make_players(config), Meter()
     reals = Reals(prepared, seed=config.seed, size=prepared.size)
@@ -66,7 +69,7 @@ def moments(config: Config, prepared: Prepared, budget: float, readings: int) ->
     for _, losses in play(config, players, reals):
         meter.add(losses)
         here = seconds + time.process_time() - since
-        used = here / budget
+        used = here / budget if budget else reals.drawn / config.recipe.images
         if used * readings < due:
             continue
         seconds, due = here, math.floor(used * readings) + 1
