@@ -12,9 +12,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from poise.claims import NAMES, driver
-from poise.claims.claim import Claim, Pieces, Result, Scale
+from poise.claims.claim import Claim, Pieces, Result, Scale, Table
 from poise.claims.drawing import label, panels, seeds
 from poise.claims.driver import ClaimsOptions, reproduce
+from poise.claims.outcome import Outcome, SeedRun, outcome_from_json, outcome_to_json
 from poise.errors import OptionError, RunError
 from poise.watcher import Watcher
 
@@ -38,7 +39,9 @@ class Experiment:
     def run(self, scale: Scale, seed: int, pieces: Pieces) -> Result:
         pieces.expect(2)
         twice = sum(pieces.once(name, self.part, name, seed) for name in ("a", "b"))
-        return Result({"twice |seed|": twice}, seed < 2, f"got {twice}", {"y": [seed, twice]})
+        table = Table("all of it", ["word", "number"], [["a|b", twice], ["c", None]])
+        numbers: dict[str, float] = {"twice |seed|": twice}
+        return Result(numbers, seed < 2, f"got {twice}", {"y": [seed, twice]}, table)
 
 
 def draw(results: Sequence[Result]) -> Figure:
@@ -83,6 +86,26 @@ def test_a_result_that_is_there_is_not_worked_out_again(
         {"twice |seed|": 0},
         {"twice |seed|": 2},
     ]
+
+
+def test_what_is_kept_is_what_was_found_and_a_list_of_numbers_takes_one_line(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    found = {"list": [1.5, 2], "text": 'a "b"', "objects": [{"x": [1, [2]]}, {}], "none": None}
+    result = Result({"n": 2.0}, True, "it is so", found, Table("t", ["h"], [[1], ["x"]]))
+    outcome = Outcome.of(NAME, experiment.claim, "quick", [SeedRun(3, 1.0, 0.5, result)])
+    text = outcome_to_json(outcome)
+    (tmp_path / "a.json").write_text(text)
+    assert outcome_from_json(tmp_path / "a.json") == outcome
+    assert '"list": [1.5, 2],\n' in text
+
+
+def test_a_table_is_folded_away_on_the_page(experiment: Experiment, tmp_path: Path) -> None:
+    reproduce(asked(tmp_path, 1), Watcher())
+    page = (tmp_path / "claims.md").read_text()
+    folded = page[page.index("<details>") : page.index("</details>")]
+    assert "Seed 0: all of it" in folded
+    assert "| word | number |\n|---|---:|\n| a\\|b | 0 |\n| c | None |\n" in folded
 
 
 def test_fewer_seeds_than_lie_there_lose_none(experiment: Experiment, tmp_path: Path) -> None:
@@ -165,7 +188,7 @@ def test_results_of_another_scale_are_not_mixed_in(experiment: Experiment, tmp_p
         reproduce(asked(tmp_path, 1, "full"), Watcher())
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"version": 1}', '{"version": 2}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"version": 1}', '{"version": 2}', '{"version": 3}'])
 def test_a_file_that_is_no_result_is_refused_in_words(
     experiment: Experiment, tmp_path: Path, text: str
 ) -> None:

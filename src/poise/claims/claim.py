@@ -26,6 +26,15 @@ P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
+class Table:
+    """Rows that are too many for numbers; the page folds them away."""
+
+    caption: str
+    head: list[str]
+    rows: list[list[Any]]  # plain values
+
+
+@dataclass(frozen=True)
 class Result:
     """What one run of a claim's experiment found."""
 
@@ -33,6 +42,7 @@ class Result:
     passed: bool
     because: str  # the verdict as a sentence: what was measured beside its threshold
     figure: dict[str, Any] = field(default_factory=dict)  # plain values that `draw` draws from
+    table: Table | None = None
 
 
 class Pieces:

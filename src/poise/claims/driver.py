@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from ..options import parsed
 from ..watcher import Watcher
 from . import NAMES, claim_of
 from .claim import Claim, Pieces, Result, Scale
-from .page import PAGE, Outcome, SeedRun, outcome_from_json, page
+from .outcome import Outcome, SeedRun, outcome_from_json, outcome_to_json
+from .page import PAGE, page
 
 SEEDS = {"quick": 1, "full": 3}  # by scale, when nobody says
 PARTS = "parts"  # folder of what is kept while an experiment runs
@@ -115,8 +115,7 @@ def completed(
 
 def keep(outcome: Outcome, folder: Path) -> None:
     """Write an outcome where `known` finds it."""
-    text = json.dumps(asdict(outcome), indent=1) + "\n"
-    write_asked(folder / f"{outcome.name}.json", text.encode())
+    write_asked(folder / f"{outcome.name}.json", outcome_to_json(outcome).encode())
 
 
 def drawn(claim: Claim, results: Sequence[Result]) -> bytes:

@@ -1,20 +1,15 @@
-"""Results of claims as JSON and back, and the page that is written from them."""
+"""The page of results, written from what their JSON files hold."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..errors import RunError
 from . import NAMES
-from .claim import Claim, Result, Scale
+from .outcome import Outcome, SeedRun
 
 PAGE = "claims.md"
-VERSION = 1  # of the JSON
 
 HEAD = """# What the papers claim, and what came out here
 
@@ -24,73 +19,6 @@ one that was changed after a trial had been seen says so. A claim passes when ev
 thread. Seconds are of the whole experiment, on a machine that other work may have shared; in
 brackets, of the CPU alone.
 """
-
-
-@dataclass(frozen=True)
-class SeedRun:
-    """One run of a claim's experiment."""
-
-    seed: int
-    seconds: float  # by the clock, of all parts
-    cpu_seconds: float
-    result: Result
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A claim, and what all of its runs found: what a JSON file holds."""
-
-    version: int
-    name: str
-    edition: int  # of the experiment
-    scale: Scale
-    title: str
-    statement: str
-    source: str
-    paper: str
-    threshold: str
-    failure: str
-    runs: list[SeedRun]
-
-    @classmethod
-    def of(cls, name: str, claim: Claim, scale: Scale, runs: list[SeedRun]) -> Outcome:
-        """The outcome of a claim with these runs."""
-        texts = (claim.title, claim.statement, claim.source, claim.paper, claim.threshold)
-        return cls(VERSION, name, claim.edition, scale, *texts, claim.failure, runs)
-
-    @property
-    def passed(self) -> bool:
-        """Whether every seed passed, and there is one."""
-        return bool(self.runs) and all(run.result.passed for run in self.runs)
-
-    @property
-    def word(self) -> str:
-        """The verdict in a word or two."""
-        if self.passed:
-            return "PASS"
-        right = sum(run.result.passed for run in self.runs)
-        return f"FAIL ({right} of {len(self.runs)} seeds pass)" if right else "FAIL"
-
-
-def outcome_from_json(path: Path) -> Outcome:
-    """What a JSON file holds.
-
-    Raises:
-        RunError: it is damaged, or of another version.
-    """
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if facts["version"] != VERSION:
-            raise RunError(
-                f"{path} is of version {facts['version']}, this Poise reads {VERSION}. "
-                "Give another --out."
-            )
-        runs = [SeedRun(**{**run, "result": Result(**run["result"])}) for run in facts.pop("runs")]
-        return Outcome(runs=runs, **facts)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(
-            f"{path} is not a result of poise claims: {error!r}. Remove it to run the claim anew."
-        ) from error
 
 
 def page(found: Sequence[Outcome], folder: Path, beside: Path) -> str:
@@ -119,17 +47,19 @@ def _row(outcome: Outcome) -> str:
     )
 
 
-def _failures(run: SeedRun) -> Iterator[str]:
-    """The trainings of the lottery that missed its goal, each with the verdict on it."""
-    missed = run.result.figure.get("failures", [])
-    if not missed:
+def _table(run: SeedRun) -> Iterator[str]:
+    """What a run tells in rows, folded away."""
+    table = run.result.table
+    if table is None or not table.rows:
         return
+    columns = zip(*table.rows, strict=True)
+    numbers = [all(isinstance(value, int | float | None) for value in column) for column in columns]
     yield ""
-    yield f"<details><summary>Seed {run.seed}: {len(missed)} trainings that missed</summary>"
+    yield f"<details><summary>Seed {run.seed}: {table.caption}</summary>"
     yield ""
-    yield "| architecture | method | SWD x1e3 | variety, of the reals' | verdict of Poise |"
-    yield "|---:|---|---:|---:|---|"
-    yield from ("| " + " | ".join(str(value) for value in row) + " |" for row in missed)
+    yield "| " + " | ".join(table.head) + " |"
+    yield "|" + "|".join("---:" if number else "---" for number in numbers) + "|"
+    yield from ("| " + " | ".join(_cell(str(value)) for value in row) + " |" for row in table.rows)
     yield ""
     yield "</details>"
 
@@ -160,6 +90,6 @@ def _section(outcome: Outcome, pictures: str) -> Iterator[str]:
         spread = f"{min(values):.3g} to {max(values):.3g}" if len(values) > 1 else "one seed"
         yield f"| {_cell(name)} | {sum(values) / len(values):.3g} | {spread} |"
     for run in outcome.runs:
-        yield from _failures(run)
+        yield from _table(run)
     yield ""
     yield f"Again: `poise claims {outcome.name} --scale {outcome.scale}`"

@@ -82,8 +82,10 @@ def moments(
         since = time.process_time()
 
 
-def played(config: Config, prepared: Prepared, budget: float, n: int, looks: int) -> dict[str, Any]:
-    """A training of `budget` seconds: what it came to and what the product says of it.
+def played(
+    config: Config, prepared: Prepared, budget: float | None, n: int, looks: int
+) -> dict[str, Any]:
+    """A training of `budget` seconds, as `moments`: what it came to, what the product says of it.
 
     Plain values; n images of each kind are compared. The distance is None where weights are not
     finite.
