@@ -454,3 +454,20 @@ def go_on_one_step(path: Path, told: Told) -> Run:
     run = resume(path, ResumeOptions(keep=1))
     assert not train(run, told, lambda: True)
     return run
+
+
+def test_what_was_set_aside_goes_once_training_has_come_as_far_again(two: Checkpoints) -> None:
+    two.set_aside_after(100)
+    names = {path.name for path in two.folder.iterdir()}
+    assert names == {"000000100", "aside-000000200"}
+    two.save(150, tensors(1), {})
+    two.prune(3, 10**9)
+    assert (two.folder / "aside-000000200").is_dir()
+    two.save(200, tensors(2), {})
+    two.prune(3, 10**9)
+    names = {path.name for path in two.folder.iterdir()}
+    assert names == {"000000100", "000000150", "000000200"}
+    two.set_aside_after(150)
+    two.save(210, tensors(3), {})
+    two.keep_only(210)
+    assert {path.name for path in two.folder.iterdir()} == {"000000210"}

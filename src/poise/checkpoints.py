@@ -28,6 +28,7 @@ from .files import NO_SPACE, sha256_of, sync_directory, sync_file, write_synced
 
 TENSORS, FACTS = "state.safetensors", "state.json"
 _BESIDE = ".writing-"  # what a crash leaves; swept at the next start
+_ASIDE = "aside-"  # those that training went back behind
 
 
 class Damaged(Exception):
@@ -134,11 +135,11 @@ class Checkpoints:
         """Rename those newer than the one that training went back to: damaged, or given up.
 
         Under their names they would count as the newest ones, on a resume and when others are
-        pruned.
+        pruned. They go once training has come as far again.
         """
         for newer in reversed(self.drawn()):  # a kill in between leaves the older ones in place
             if newer > drawn:
-                aside = self.folder / f"aside-{newer:09d}"
+                aside = self.folder / f"{_ASIDE}{newer:09d}"
                 shutil.rmtree(aside, ignore_errors=True)
                 self._path(newer).rename(aside)
 
@@ -152,12 +153,19 @@ class Checkpoints:
         for drawn, milestone in list(zip(clocks, passed, strict=True))[: -max(keep, 1)]:
             if not milestone:
                 shutil.rmtree(self._path(drawn), ignore_errors=True)
+        self._remove_aside_to(max(clocks, default=-1))
 
     def keep_only(self, drawn: int) -> None:
         """Remove all others."""
         for other in self.drawn():
             if other != drawn:
                 shutil.rmtree(self._path(other), ignore_errors=True)
+        self._remove_aside_to(drawn)
+
+    def _remove_aside_to(self, drawn: int) -> None:
+        for path in self.folder.glob(f"{_ASIDE}*"):
+            if int(path.name.removeprefix(_ASIDE)) <= drawn:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _path(self, drawn: int) -> Path:
         return self.folder / f"{drawn:09d}"
