@@ -14,6 +14,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from poise import session
 from poise.checkpoints import Checkpoints
 from poise.config import Config
 from poise.data.prepared import Prepared
-from poise.errors import TrainingFailed
+from poise.errors import RunError, TrainingFailed
 from poise.methods import WGANGP
 from poise.players import Losses, Players, Reals
 from poise.recovery import attempt_of
 from poise.run import Run
+from poise.session import check_space
 
 from .helpers import (
     Process,
@@ -270,6 +273,28 @@ def test_a_new_run_on_a_full_disk_ends_in_a_sentence(
     assert "Traceback" not in output
     assert output.splitlines()[-1].startswith("poise: "), output
     assert (tmp_path / "run").exists() == (limit > 1_000), "a run without a configuration"
+
+
+def test_room_is_asked_for_what_a_run_leaves_and_one_checkpoint_more(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tensors_of(run: Run) -> int:
+        return sum(path.stat().st_size for path in run.path.rglob("state.safetensors"))
+
+    chores = replace(trained.config.chores, save_every=64, keep=2, milestone_every=320)
+    config = replace(trained.config, chores=chores)
+    run = trained_run(tmp_path / "run", config)  # 640 images: two newest, two milestones, the best
+    one = tensors_of(run) / len([*run.path.rglob("state.safetensors")])
+    room = 6 * one  # keep 2, milestones 2, the best one, one being written
+    for share, refused in ((1.2, False), (0.8, True)):
+        monkeypatch.setattr(session, "free_space", lambda path, share=share: int(share * room))
+        with pytest.raises(RunError) if refused else nullcontext() as caught:
+            check_space(config, tmp_path / "new")
+        if caught:
+            assert f"{tmp_path / 'new'} has" in str(caught.value)
+            assert "a smaller --keep" in str(caught.value)
+    monkeypatch.setattr(session, "free_space", lambda path: int(4 * one))
+    check_space(config, run.path)  # most of them are there already
 
 
 def test_training_goes_on_when_the_disk_is_full_for_a_while(

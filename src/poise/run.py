@@ -38,7 +38,7 @@ class Run:
     def __init__(self, path: Path, config: Config) -> None:
         self.path = path
         self.config = config
-        self.checkpoints = Checkpoints(path / "checkpoints")
+        self.checkpoints = checkpoints_of(path)
         self.best = Checkpoints(path / "best")
         self._unlogged = {LOG: b"", MEASURES: b""}  # lines that a full disk did not take
 
@@ -195,6 +195,11 @@ class Run:
                 self._append_what_waits(name)
             if (self.path / name).exists():
                 sync_file(self.path / name)
+
+
+def checkpoints_of(path: Path) -> Checkpoints:
+    """Those of the run that is at a path, or will be."""
+    return Checkpoints(path / "checkpoints")
 
 
 def is_run(path: Path) -> bool:

@@ -25,9 +25,11 @@ from .files import free_space
 from .machine import device_named, forecast
 from .methods import METHODS, Progressive
 from .planning import plan, refuse_early
-from .run import Run, next_name
+from .run import Run, checkpoints_of, next_name
 from .size import levels_of
 from .watcher import Watcher
+
+MILESTONES = 10  # checkpoints kept for good that room is asked for; a run may have no end
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ def same_images(data: Images, watcher: Watcher) -> Prepared:
 
 
 def check_space(config: Config, path: Path) -> None:
-    """Refuse when the disk cannot hold three checkpoints of the run at `path`.
+    """Refuse when the disk cannot hold the checkpoints that the run at `path` will write next.
 
     Raises:
         RunError: it says how much there is, and how much they take.
@@ -208,13 +210,18 @@ def check_space(config: Config, path: Path) -> None:
     with torch.device("meta"):
         networks, shape = config.recipe.networks, (config.data.size, config.data.channels)
         both = (networks.generator(*shape), networks.critic(*shape))
-    numbers = sum(p.numel() for network in both for p in network.parameters())
-    needed = 3 * 4 * numbers * 4  # checkpoints x (weights, average, two moments) x bytes
+    generator, critic = (sum(p.numel() for p in network.parameters()) for network in both)
+    each = 4 * (3 * (generator + critic) + generator)  # bytes: weights, two moments; the average
+    chores = config.chores
+    milestones = min(config.recipe.images // chores.milestone_every, MILESTONES)
+    count = chores.keep + milestones + 2  # and the best one, and one that is being written
+    needed = each * max(2, count - len(checkpoints_of(path).drawn()))
     free = free_space(path)
     if free < needed:
         raise RunError(
-            f"{path} has {free / 1e6:.0f} MB free, and its checkpoints take about "
-            f"{needed / 1e6:.0f} MB. Free some space or give another --out."
+            f"{path} has {free / 1e6:,.0f} MB free, and its checkpoints take about "
+            f"{needed / 1e6:,.0f} MB more. Free some space, give another --out, a smaller --keep, "
+            "or a larger --milestone-every."
         )
 
 
