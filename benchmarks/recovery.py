@@ -2,16 +2,19 @@
 
     python benchmarks/recovery.py --out runs/recovery
 
-One WGAN-GP on shapes at 16x16 of 20,000 images, undisturbed, and with each of 30 disturbances: a
-NaN in a weight at 20 random steps, and 10 that are finite (both players' weights are hit by noise
-as large as they are themselves) at 10 others. Distances are the Frechet distance on 1,000 images of
-the last checkpoint. A run that is there is not made again.
+One WGAN-GP on shapes at 16x16 of 20,000 images, undisturbed, and with each of 40 disturbances: a
+NaN in a weight at 20 random steps; 10 that are finite (both players' weights are hit by noise as
+large as they are themselves) at 10 others; and 10 that begin at a random step of the first half and
+last until training goes back, if it does: for 5 the critic loses its penalty, for 5 its weights are
+hit by noise at every step. Distances are the Frechet distance on 1,000 images of the last
+checkpoint. A run that is there is not made again.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -28,6 +31,7 @@ from poise.data.prepared import Prepared
 from poise.errors import TrainingFailed
 from poise.generator import load
 from poise.lines import read_lines
+from poise.methods import WGANGP
 from poise.metrics.features import Features, features_of
 from poise.metrics.frechet import frechet
 from poise.metrics.lite0 import load_lite0
@@ -43,6 +47,8 @@ from poise.watcher import Watcher
 training: Any = importlib.import_module("poise.training")
 IMAGES, SCORED = 20_000, 1_000
 CHORES = Chores(log_every=400, save_every=2_000, measure_every=1_000, measure_images=128)
+
+NOISE = torch.Generator().manual_seed(0)
 
 Spoil = Callable[[Players], None]
 
@@ -62,16 +68,45 @@ def noise_in_all_weights(players: Players) -> None:
             weight.data += spread * torch.randn(weight.shape, generator=noise)
 
 
+def noise_in_the_critic(players: Players) -> None:
+    """A third of the spread of its weights."""
+    for weight in players.critic.parameters():
+        if weight.numel() > 1:
+            weight.data += weight.detach().std() / 3 * torch.randn(weight.shape, generator=NOISE)
+
+
+def no_penalty(players: Players) -> None:
+    """Nothing at once; see `Unheld`."""
+
+
+LASTING = (noise_in_the_critic, no_penalty)  # at every step
+
+
+class Unheld:
+    """WGAN-GP's step without its penalty, where it is told to be."""
+
+    now = False
+    step = WGANGP.step
+
+    @staticmethod
+    def stepping(method: WGANGP, players: Players, reals: Any) -> Any:
+        """In place of `WGANGP.step`."""
+        return Unheld.step(replace(method, penalty=0.0) if Unheld.now else method, players, reals)
+
+
 def disturbed(at: int, spoil: Spoil, play: Any) -> Any:
-    """The loop's `play`, spoiled once, in the first attempt."""
+    """The loop's `play`, spoiled in the first attempt: once, or at every step from then on."""
 
     def playing(config: Config, players: Players, reals: Any) -> Iterator[Any]:
         waiting = True
         for before, losses in play(config, players, reals):
-            if waiting and reals.drawn >= at and attempt_of(players) == 0:
+            first = attempt_of(players) == 0
+            if waiting and reals.drawn >= at and first:
                 spoil(players)
-                waiting = False
+                waiting = spoil in LASTING
+            Unheld.now = spoil is no_penalty and reals.drawn >= at and first
             yield before, losses
+        Unheld.now = False
 
     return playing
 
@@ -82,6 +117,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/recovery"))
     parser.add_argument("--nans", type=int, default=20)
     parser.add_argument("--noises", type=int, default=10)
+    parser.add_argument("--lasting", type=int, default=10)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     path = asked.out / "shapes-16.poise"
@@ -97,6 +133,9 @@ def main() -> None:
     kinds: list[tuple[str, int, Spoil | None]] = [("undisturbed", 0, None)]
     kinds += [("nan", at, nan_in_a_weight) for at in moments[: asked.nans]]
     kinds += [("noise", at, noise_in_all_weights) for at in moments[asked.nans :]]
+    for k, last in zip(range(asked.lasting), itertools.cycle(LASTING), strict=False):
+        kinds.append((f"lasting-{last.__name__}-{k}", chance.randrange(1_000, IMAGES // 2), last))
+    WGANGP.step = Unheld.stepping  # type: ignore[method-assign, assignment]
     base = 0.0
     print("| disturbance | at image | went back | distance | of the undisturbed | outcome |")
     print("|---|---:|---:|---:|---:|---|", flush=True)
