@@ -144,6 +144,31 @@ def test_measuring_changes_no_bit_of_the_training(
     assert all(math.isfinite(v) for line in watched.measures() for v in line.values())
 
 
+def test_of_a_run_that_grows_the_best_is_of_the_last_phase(
+    shapes: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images of a lower level, enlarged, may well be nearer: nobody wants them as the best."""
+    values = {0.0: [1.0, 1.5], 1.0: [8.0, 9.0, 7.0, 7.0]}
+
+    class Scripted(Measuring):
+        def look(self, players: Any) -> dict[str, float]:
+            stage = super().look(players)["stage"]
+            of_stage = values.get(stage, [])
+            return {"swd": of_stage.pop(0) if of_stage else 10.0, "stage": stage}
+
+    monkeypatch.setattr("poise.keeper.Measuring", Scripted)
+    config = measured(tiny(shapes, "progressive"), measure_every=32)
+    run = trained_run(tmp_path / "run", config)
+    stages = {line["drawn"]: line["stage"] for line in run.measures()}
+    assert 0 in stages.values()
+    assert any(0 < stage < 1 for stage in stages.values())
+    grown = [drawn for drawn, stage in stages.items() if stage == 1]
+    assert run.best.drawn() == [grown[2]], "7.0, the lowest of those at the full size"
+    assert run.best.facts(grown[2])["value"] == 7.0
+    assert run.best.facts(grown[2])["stage"] == 1.0
+    assert poise.load(run.path).size == (8, 8)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_measures_and_the_best_checkpoint_are_the_same_after_a_resume(
     method: str, shapes: Prepared, tmp_path: Path

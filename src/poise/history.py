@@ -6,16 +6,12 @@ No torch: what a run wrote can be judged anywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from .signals import Signals
+from .signals import Lines, Signals
 from .trends import Row
-
-Lines = Sequence[Mapping[str, Any]]
 
 LEAST = 8  # log lines before anything is said
 BLOCKS = 12  # means over which a trend is tested

@@ -238,10 +238,9 @@ class Keeper:
             self._measuring += time.monotonic() - began
             self.saver.measured(numbers)
             self.observer.measured(drawn, numbers)
-            by = self.measuring.best_by
-            value = numbers.get(by, math.nan)
-            if value < min(self.run.best_values(by).values(), default=math.inf):
-                self.saver.save_best({"measure": by, "value": value})
+            best = self.observer.new_best(numbers, self.measuring.best_by)
+            if best:
+                self.saver.save_best(best)
         return self._agreed(self.observer.trouble() if self.writes else None)
 
     def _fell_back(self, text: str) -> None:

@@ -96,7 +96,7 @@ class Measuring:
             fake = features_of(fakes, self._network)
             found["frechet"] = frechet(self._features, fake).distance
         found |= self._overfit(players)
-        return {name: _rounded(value) for name, value in found.items()}
+        return {name: _rounded(value) for name, value in found.items()} | _stage(players)
 
     def _similarity_of_reals(self) -> float:
         if self._similarity is None:
@@ -136,6 +136,15 @@ class Measuring:
             "overfit": float(gap / max(abs(reach), 1e-12)),
             "overfit_z": float(gap / max(error, 1e-12)),
         }
+
+
+def _stage(players: Players) -> dict[str, float]:
+    """How far what grows has grown, as its method logs it; nothing for others."""
+    generator: Any = players.generator
+    if not hasattr(generator, "stage"):
+        return {}
+    level, alpha = generator.stage
+    return {"stage": level - 1 + alpha}
 
 
 def _scores(players: Players, images: Images) -> NDArray[np.float64]:

@@ -9,10 +9,8 @@ benchmarks/verdicts.py; docs/verdicts.md says how often they are right on the ot
 
 from __future__ import annotations
 
-import math
-
-from .history import BLOCKS, LEAST, SURE, History, Lines, Verdict, hardly_moved, now, said
-from .signals import Signals
+from .history import BLOCKS, LEAST, SURE, History, Verdict, hardly_moved, now, said
+from .signals import Lines, Signals
 from .symptoms import RULES
 from .trends import blocks, trend
 
@@ -27,7 +25,7 @@ def judge(log: Lines, measures: Lines, signals: Signals) -> Verdict:
     Lines may be missing and may lack numbers; what is not there is not judged.
     """
     level = of_this_level(log, signals)
-    history = History(thinned(level), thinned(measures), signals)
+    history = History(thinned(level), thinned(signals.of_last_phase(measures)), signals)
     if len(level) < LEAST:
         where = "log" if len(level) == len(log) else "log of this level"
         evidence = f"{len(level)} lines of the {where} are too few"
@@ -43,7 +41,7 @@ def of_this_level(lines: Lines, signals: Signals) -> Lines:
     """The lines since the last level began to fade in: before it numbers meant something else."""
     if not signals.level or not lines:
         return lines
-    levels = [math.ceil(line.get(signals.level, 0.0)) for line in lines]
+    levels = [signals.phase(line)[0] for line in lines]
     others = [i for i, level in enumerate(levels) if level != levels[-1]]
     return lines[others[-1] + 1 if others else 0 :]
 
@@ -54,9 +52,9 @@ def thinned(lines: Lines) -> Lines:
     return lines[(len(lines) - 1) % step :: step] if step > 1 else lines
 
 
-def much_worse(measures: Lines) -> bool:
+def much_worse(measures: Lines, signals: Signals) -> bool:
     """Whether measured images are far from the best that there were, or never got better."""
-    _, _, x = History([], measures, Signals()).quality
+    _, _, x = History([], signals.of_last_phase(measures), signals).quality
     return len(x) >= LEAST and (now(x) > WORSE * x.min() or x.min() > NEVER * x[0])
 
 

@@ -56,6 +56,21 @@ class Observer:
         """Take in what was measured."""
         self._measures.append({"drawn": drawn} | dict(numbers))
 
+    def new_best(self, numbers: Mapping[str, float], by: str) -> dict[str, float | str]:
+        """What to keep of a measure that is lower than the best, or the first of a later phase.
+
+        {} if it is neither.
+        """
+        value, mine = numbers.get(by, math.inf), self.signals.phase(numbers)
+        for best in self.run.best_so_far(by):
+            theirs = self.signals.phase(best)
+            if mine < theirs or (mine == theirs and not value < float(best["value"])):
+                return {}
+        if not math.isfinite(value):
+            return {}
+        stage = {name: numbers[name] for name in (self.signals.level,) if name in numbers}
+        return {"measure": by, "value": value, **stage}
+
     def logged(self, drawn: int, numbers: Mapping[str, float]) -> Verdict:
         """Take in a line of the log; the verdict, which is told when it changes."""
         line: dict[str, Any] = {"drawn": drawn} | dict(numbers)
@@ -75,7 +90,7 @@ class Observer:
         Asked after a measurement, which is the only new evidence of images that there is.
         """
         looks = len(self._measures)
-        if not much_worse(self._measures):
+        if not much_worse(self._measures, self.signals):
             return None
         lately = [self._judged(looks - back) for back in range(PATIENCE)]
         if lately[0].name not in GRAVE or len({verdict.name for verdict in lately}) > 1:

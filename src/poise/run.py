@@ -164,14 +164,11 @@ class Run:
         """The lines of what was measured, oldest first."""
         return list(read_lines(self.path / MEASURES))
 
-    def best_values(self, measure: str) -> dict[int, float]:
-        """The values of this measure that checkpoints were kept for, by images drawn."""
-        facts = {drawn: self.best.facts(drawn) for drawn in self.best.drawn()}
-        return {
-            drawn: float(fact["value"])
-            for drawn, fact in facts.items()
-            if fact.get("run") == self.config.identity and fact.get("measure") == measure
-        }
+    def best_so_far(self, measure: str) -> list[dict[str, Any]]:
+        """The facts of checkpoints that were kept as the best by this measure: one, or none."""
+        facts = [self.best.facts(drawn) for drawn in self.best.drawn()]
+        mine = [fact for fact in facts if fact.get("run") == self.config.identity]
+        return [fact for fact in mine if fact.get("measure") == measure]
 
     def newest_samples(self) -> Path:
         """The last picture that training made; the folder when there is none."""

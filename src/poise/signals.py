@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
+
+Lines = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,21 @@ class Signals:
     control: str = ""  # a controller that has lost its hold at 0 or 1
     held: float | None = None  # the ratio loss_g / loss_x that the controller holds
     advice: Mapping[str, str] = field(default_factory=dict)  # by verdict: what to do, in words
+
+    def phase(self, line: Mapping[str, Any]) -> tuple[int, bool]:
+        """The level at which a line was written, and whether it was fully in; (0, True) if no such.
+
+        Measures compare within a phase only: an image of 16 pixels, enlarged, can be nearer to the
+        reals than the first ones of 128. Later phases are larger.
+        """
+        stage = line.get(self.level, 0.0)
+        return math.ceil(stage), stage == math.ceil(stage)
+
+    def of_last_phase(self, lines: Lines) -> Lines:
+        """Those of the phase of the last one."""
+        if not self.level or not lines:
+            return lines
+        return [line for line in lines if self.phase(line) == self.phase(lines[-1])]
 
 
 @runtime_checkable
