@@ -35,5 +35,5 @@ bench: .venv/for-dev ## the numbers of docs/benchmarks.md; wants a machine with 
 	touch $@
 
 .venv/for-dev: .venv/python
-	$(INSTALL) -e '.[dev,claims,digits,faces,features,video]'
+	$(INSTALL) -e '.[dev,claims,digits,export,faces,features,video]'
 	touch $@

@@ -211,7 +211,7 @@ def test_an_unknown_command_is_refused_with_the_nearest(
 ) -> None:
     assert poise(word) == 2
     told = sentence(capsys)
-    assert "There are: claims, evaluate, prepare, sample, status, train" in told
+    assert "There are: claims, evaluate, export, prepare, sample, status, train" in told
     assert word not in ("trian", "sampel") or "Did you mean" in told
 
 

@@ -25,6 +25,7 @@ def whole_help() -> str:
     """The help of every command, and of `train` for every method, without frames."""
     commands = [
         ["evaluate"],
+        ["export"],
         ["prepare"],
         ["sample"],
         ["walk"],
@@ -79,7 +80,7 @@ def test_a_command_that_is_not_there_is_refused_with_the_nearest(
     assert main(["trian", "photos"]) == 2
     assert capsys.readouterr().err == (
         'poise: no command called "trian". Did you mean "train"? '
-        "There are: claims, evaluate, prepare, sample, status, train, walk.\n"
+        "There are: claims, evaluate, export, prepare, sample, status, train, walk.\n"
     )
 
 

@@ -44,7 +44,8 @@ def test_the_poise_commands_run_on_a_folder_of_mixed_photographs(
         pixels = noise.integers(0, 256, (20 + i, 24, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(photos / f"{i}.{'png' if i % 2 else 'jpg'}")
     asked = [line.split()[1:] for line in commands(README) if line.startswith(".venv")]
-    assert [words[0] for words in asked] == ["train", "train", "sample", "walk", "evaluate"]
+    named = ["train", "train", "sample", "walk", "evaluate", "export"]
+    assert [words[0] for words in asked] == named
     for words in asked:
         new = words[0] == "train" and words[1] == "photos/"
         assert main([*words, *(QUICK if new else [])]) == 0, (words, capsys.readouterr())

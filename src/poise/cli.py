@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from .errors import PoiseError, unknown
 
-COMMANDS = ("claims", "evaluate", "prepare", "sample", "status", "train", "walk")
+COMMANDS = ("claims", "evaluate", "export", "prepare", "sample", "status", "train", "walk")
 HELP = """usage: poise COMMAND ...
 
 Trains GANs that keep their balance. Point it at images, get a generator.
@@ -21,6 +21,7 @@ Trains GANs that keep their balance. Point it at images, get a generator.
   poise status runs/photos-wgan-gp-1   say how it does, and what to do about it
   poise walk runs/photos-wgan-gp-1     film a walk from image to image
   poise evaluate runs/photos-wgan-gp-1 measure them beside the real ones
+  poise export runs/photos-wgan-gp-1   write the generator as one file that runs anywhere
   poise claims                         reproduce what the papers claim, figure by figure
   poise prepare photos/                check and cache images; `train` does it by itself
 

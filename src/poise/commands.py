@@ -1,4 +1,4 @@
-"""`poise prepare`, `poise sample` and `--dry-run`: their options and work; others by their name."""
+"""What each word of the command line does; the work of `poise prepare` and of `--dry-run`."""
 
 from __future__ import annotations
 
@@ -9,49 +9,27 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from tyro.conf import Positional, arg
 
 from . import session
-from .config import name_of
 from .data.options import PrepareOptions
 from .data.prepare import prepare
 from .data.prepared import Prepared, is_prepared
-from .errors import DataError, OptionError, RunError
+from .errors import DataError, OptionError
 from .evaluate import evaluate, parse_evaluate
-from .files import refuse_taken, write_asked
-from .generator import load
+from .exporting import export, parse_export
 from .machine import forecast
-from .methods import METHODS
 from .options import DEFAULT_METHOD, Asked, names_a_run, parse_resume, parse_train, parsed
-from .pictures import grid, png, to_uint8, upsampled
 from .planning import plan
 from .presets import recipe
 from .ranks import first_makes
-from .run import Run, sample_path
+from .run import Run
+from .samples import parse_sample, sample_to_files
 from .session import TrainOptions, planned, prepared_path, with_images
 from .status import describe, parse_status
 from .terminal import Terminal
 from .walk import film, parse_walk
 from .watcher import Watcher
-
-LONGEST_ROW = 16  # images of one level, side by side
-
-
-@dataclass(frozen=True)
-class SampleOptions:
-    """Draw images from a trained run."""
-
-    run: Positional[str]  # the run's directory
-    n: Annotated[int, arg(aliases=["-n"])] = 64  # images
-    out: Path | None = None  # a .png for a grid, a directory for single images; unset: in the run
-    seed: int = 0  # of the latents; the first images of many are those of few
-    grid: bool = True  # one picture of all, or one file an image
-    stage: bool = (
-        False  # of a run that grows: a row of up to 16 for each level, of the same latents
-    )
-    at: str = "best"  # which checkpoint: best (as measured), last, or a number of images
-    device: str = "cpu"  # cpu, cuda, mps: where the generator runs
 
 
 @dataclass(frozen=True)
@@ -66,65 +44,9 @@ class PrepareCommand:
     estimate: bool = True  # say how long training will take: times a few steps
 
 
-def parse_sample(argv: Sequence[str]) -> SampleOptions:
-    """The options of `poise sample`."""
-    return parsed(SampleOptions, argv, "poise sample")
-
-
 def parse_prepare(argv: Sequence[str]) -> PrepareCommand:
     """The options of `poise prepare`."""
     return parsed(PrepareCommand, argv, "poise prepare")
-
-
-def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterator[Path]:
-    """Write a grid, or one PNG an image, and yield what was written; nothing is overwritten.
-
-    Raises:
-        InputError: not a run, no checkpoint, or the files are there already.
-    """
-    if asked.stage:
-        _refuse_without_stages(asked.run)
-    generator = load(asked.run, device=asked.device, at=asked.at, warn=warn)
-    n = min(asked.n, LONGEST_ROW) if asked.stage else asked.n
-    what = f"n{n}-seed{asked.seed}" + ("-stages.png" if asked.stage else ".png")
-    mine = sample_path(Path(asked.run), generator.drawn, what)
-    if asked.stage:
-        levels = generator.at_every_level(generator.latents(n, seed=asked.seed))
-        images = np.concatenate([upsampled(to_uint8(part), generator.size) for part in levels])
-    else:
-        images = to_uint8(generator.sample(n, seed=asked.seed))
-    target = _target(asked, mine)
-    if target.suffix == ".png":
-        columns = n if asked.stage else 0
-        files = {target: png(grid(images, columns), at_least=512)}
-    else:
-        files = {target / f"{i:06d}.png": png(image) for i, image in enumerate(images)}
-    if asked.out:  # the run's own file of its name holds the same picture: a person's is spared
-        refuse_taken(files)
-    for path, data in files.items():
-        write_asked(path, data)
-    yield target
-
-
-def _refuse_without_stages(path: str) -> None:
-    config = Run.open(Path(path)).config
-    if config.recipe.method.needs != "grow":
-        raise RunError(
-            f"{path} was trained by {name_of(config.recipe.method, METHODS)}, which has no stages. "
-            "--stage is for runs of --method progressive."
-        )
-
-
-def _target(asked: SampleOptions, mine: Path) -> Path:
-    """A .png for a grid, a directory for single images."""
-    if asked.out is None:
-        return mine if asked.grid else mine.with_suffix("")
-    suffix = asked.out.suffix.lower()
-    if suffix in (".jpg", ".jpeg", ".webp", ".gif", ".bmp") or (suffix and not asked.grid):
-        raise OptionError(
-            f"--out is a .png for a grid or a directory for single images, got {asked.out}."
-        )
-    return asked.out.with_suffix(".png") if suffix == ".png" else asked.out
 
 
 def prepare_or_check(asked: PrepareCommand, watcher: Watcher) -> int:
@@ -215,6 +137,12 @@ def evaluate_to_files(argv: Sequence[str]) -> int:
         return evaluate(parse_evaluate(argv), terminal)
 
 
+def export_to_file(argv: Sequence[str]) -> int:
+    """`poise export`; the exit code."""
+    with Terminal() as terminal:
+        return export(parse_export(argv), terminal)
+
+
 def status(argv: Sequence[str]) -> int:
     """`poise status`; the exit code."""
     with Terminal() as terminal:
@@ -240,6 +168,7 @@ def claims(argv: Sequence[str]) -> int:
 WORK: dict[str, Callable[[Sequence[str]], int]] = {
     "claims": claims,
     "evaluate": evaluate_to_files,
+    "export": export_to_file,
     "prepare": prepare_images,
     "sample": sample,
     "status": status,

@@ -120,9 +120,8 @@ class Config:
     def to_json(self) -> dict[str, Any]:
         """Plain values, with every object by its name."""
         plain = dataclasses.asdict(self)
-        for part, table in _TABLES.items():
-            chosen = getattr(self.recipe, part)
-            plain["recipe"][part] = {"name": name_of(chosen, table)} | plain["recipe"][part]
+        for part in _TABLES:
+            plain["recipe"][part] = part_to_json(part, getattr(self.recipe, part))
         plain["data"]["size"] = str(self.data.size)
         return {"version": VERSION} | plain
 
@@ -132,6 +131,21 @@ _TABLES: dict[str, Mapping[str, type[Any]]] = {
     "networks": NETWORKS,
     "optimizer": OPTIMIZERS,
 }
+
+
+def part_to_json(part: str, chosen: Any) -> dict[str, Any]:
+    """A method, networks or an optimizer as plain values, with its name."""
+    return {"name": name_of(chosen, _TABLES[part])} | dataclasses.asdict(chosen)
+
+
+def part_from_json(part: str, plain: Mapping[str, Any]) -> Any:
+    """The "method", "networks" or "optimizer" that `part_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError, OptionError: it did not write this.
+    """
+    fields = dict(plain)
+    return _built(pick(part, fields.pop("name"), _TABLES[part]), fields)
 
 
 def config_from_json(plain: Mapping[str, Any]) -> Config:
@@ -148,9 +162,8 @@ def config_from_json(plain: Mapping[str, Any]) -> Config:
         )
     try:
         recipe, data = dict(plain["recipe"]), dict(plain["data"])
-        for part, table in _TABLES.items():
-            fields = dict(recipe[part])
-            recipe[part] = _built(pick(part, fields.pop("name"), table), fields)
+        for part in _TABLES:
+            recipe[part] = part_from_json(part, recipe[part])
         data["size"] = parse_size(data["size"])
         data["options"] = _built(PrepareOptions, data["options"])
         rest = {k: v for k, v in plain.items() if k not in ("version", "recipe", "data", "chores")}

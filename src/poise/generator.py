@@ -96,15 +96,19 @@ def load(
     at: str | int = "best",
     warn: Callable[[str], None] = _warn,
 ) -> Generator:
-    """The generator of one of a run's checkpoints; `warn` hears of damaged ones.
+    """The generator of one of a run's checkpoints, or of a .safetensors that `poise export` wrote.
 
-    `at` is "best", by the measure that the run was told to go by (the last one if nothing was
-    measured); "last"; or a number of images.
+    `warn` hears of damaged checkpoints. `at` is "best", by the measure that the run was told to go
+    by (the last one if nothing was measured); "last"; or a number of images.
 
     Raises:
         RunError: not a run, of a newer version, or without such a checkpoint.
         OptionError: there is no such device here, or `at` is no such word.
     """
+    if Path(run).suffix == ".safetensors":
+        from .generator_file import read_generator  # which makes a Generator, as this file does
+
+        return read_generator(Path(run), device)
     device = device_named(device)
     opened = Run.open(Path(run))
     checkpoint = _checkpoint(opened, at, warn)

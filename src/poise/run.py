@@ -6,6 +6,7 @@
     events.jsonl      what happened, with the time of day: started, saved, fell back, stopped
     samples/          what the average generator draws from the same latents, by images drawn
     evaluations/      what `poise evaluate` found, by images drawn
+    exports/          what `poise export` made of its generator, by images drawn
     checkpoints/      see checkpoints.py
     best/             the checkpoint with the best measure so far
     lock              see lock.py
@@ -215,6 +216,11 @@ def sample_path(run: Path, drawn: int, name: str) -> Path:
 def evaluation_path(run: Path, drawn: int, name: str) -> Path:
     """Where what was measured goes when nobody says; `name` holds all else that decides it."""
     return run / "evaluations" / f"{drawn:09d}-{name}.json"
+
+
+def export_path(run: Path, drawn: int, suffix: str) -> Path:
+    """Where `poise export` puts the generator, when nobody says where."""
+    return run / "exports" / f"{drawn:09d}{suffix}"
 
 
 def next_name(parent: Path, stem: str) -> Path:
