@@ -40,7 +40,7 @@ from poise.sampling import draw
 from poise.size import Size
 from poise.training import play
 
-MEASURED = 1_000  # images in the truth
+MEASURED = 256  # images in the truth
 GAP = 256  # images of each kind in the critic's gap
 READINGS = 10  # in a settling phase
 MEASURES = ("distance", "apart", "gap")
