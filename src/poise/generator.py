@@ -105,7 +105,7 @@ def load(
         RunError: not a run, of a newer version, or without such a checkpoint.
         OptionError: there is no such device here, or `at` is no such word.
     """
-    if Path(run).suffix == ".safetensors":
+    if Path(run).suffix == ".safetensors" and not Path(run).is_dir():
         from .generator_file import read_generator  # which makes a Generator, as this file does
 
         return read_generator(Path(run), device)
