@@ -106,9 +106,10 @@ class Terminal(Watcher):
         if samples.is_file():
             self.show(samples)
         self.say(f"Done. See {samples}")
-        self.say(f"Draw more:   poise sample {run.path} -n 64")
-        self.say(f"Film a walk: poise walk {run.path}")
-        self.say(f"Train on:    poise train {run.path} --images {2 * run.config.recipe.images}")
+        self.say(f"Draw more:    poise sample {run.path} -n 64")
+        self.say(f"Film a walk:  poise walk {run.path}")
+        self.say(f"Take it away: poise export {run.path}")
+        self.say(f"Train on:     poise train {run.path} --images {2 * run.config.recipe.images}")
 
     def show(self, path: Path) -> None:
         """The first images of a grid, two pixels a character, where a terminal has the colours."""
