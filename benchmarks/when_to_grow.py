@@ -23,8 +23,9 @@ import torch
 from growth import prepared_set
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, interpolate
+from torch.nn.functional import avg_pool2d
 
+from poise.apart import apart
 from poise.build import make_players
 from poise.config import Config, Images
 from poise.data.prepared import Prepared
@@ -55,28 +56,6 @@ class Heard(Progressive):
         loss, seen = super().critic_loss(d, x, fake, eps)
         self.heard.append((seen["distance"].item(), apart(x, fake).item()))
         return loss, seen
-
-
-SIDE = 7  # pixels of a patch
-DIRECTIONS = 32
-
-
-def apart(x: Tensor, fake: Tensor) -> Tensor:
-    """How far images and fakes [n, c, h, w] of a step differ in what their level adds, a scalar.
-
-    The mean over random directions of the 1-Wasserstein distance of patches of 7x7 of
-    v - up(down(v)), or of v itself at the base. Nothing waits for the device.
-    """
-    if min(x.shape[2:]) < SIDE:
-        x, fake = (interpolate(v, scale_factor=2.0) for v in (x, fake))
-    else:
-        x, fake = (v - interpolate(avg_pool2d(v, 2), scale_factor=2.0) for v in (x, fake))
-    noise = torch.Generator().manual_seed(0)
-    looks = torch.randn(DIRECTIONS, x.shape[1], SIDE, SIDE, generator=noise).to(x)
-    looks = looks / looks.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    stride = max(1, (min(x.shape[2:]) - SIDE) // 8)
-    a, b = (conv2d(v, looks, stride=stride).transpose(0, 1).flatten(1) for v in (x, fake))
-    return (a.sort(dim=1).values - b.sort(dim=1).values).abs().mean()
 
 
 def main() -> None:

@@ -54,6 +54,7 @@ def test_a_method_imports_only_the_players(file: Path) -> None:
         assert imported(file) <= {
             "descent",
             "players",
+            "apart",
             "plateau",
             "signals",
             "errors",

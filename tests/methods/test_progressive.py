@@ -13,7 +13,7 @@ from torch.nn.functional import avg_pool2d, softplus
 from poise.build import make_players
 from poise.config import Config
 from poise.errors import OptionError
-from poise.methods import Progressive
+from poise.methods import Progressive, progressive
 from poise.methods.progressive import blended
 from poise.methods.wgan_gp import gradient_penalty
 from poise.players import Players
@@ -200,28 +200,19 @@ def test_a_run_cut_in_the_middle_of_a_fade_or_at_a_transition_ends_with_the_same
     assert same(whole.state(), again.state())
 
 
-class Told(Progressive):
-    """Its critic's distance is a function of the clock."""
-
-    def critic_loss(self, d: nn.Module, x: Tensor, fake: Tensor, eps: Tensor) -> Any:
-        loss, seen = super().critic_loss(d, x, fake, eps)
-        return loss, seen | {"distance": torch.tensor(self.told.pop(0))}
-
-    told: Any = None
-
-
-def converging(distances: list[float], **changes: Any) -> tuple[Players, list[tuple[int, int]]]:
-    """Play with these distances; the clocks at which levels began."""
-    config = growing_config(images=4 * len(distances), grow="converged", **changes)
-    rule = Told(**vars(config.recipe.method))
-    object.__setattr__(rule, "told", list(distances))
+def converging(told: list[float], **changes: Any) -> tuple[Players, list[tuple[int, int]]]:
+    """Play where images and fakes are so far apart; the clocks at which levels began."""
+    config = growing_config(images=4 * len(told), grow="converged", **changes)
+    left, rule = list(told), config.recipe.method
     players, reals, began = make_players(config), Noise(), []
-    while reals.drawn < config.recipe.images:
-        players.seed_noise(0, 0, reals.drawn)
-        rule.step(players, reals)
-        at = (int(players.memory["level"]), int(players.memory["since"]))
-        if at not in began:
-            began.append(at)
+    with pytest.MonkeyPatch.context() as scripted:
+        scripted.setattr(progressive, "apart", lambda x, fake: torch.tensor(left.pop(0)))
+        while reals.drawn < config.recipe.images:
+            players.seed_noise(0, 0, reals.drawn)
+            rule.step(players, reals)
+            at = (int(players.memory["level"]), int(players.memory["since"]))
+            if at not in began:
+                began.append(at)
     return players, began
 
 
@@ -233,7 +224,7 @@ def test_a_level_ends_when_its_distance_has_stopped_falling_but_not_before_the_l
     assert 40 < first <= 60  # it fell until image 40; two readings of 4 images later it has stalled
     assert second - first >= 40 + 10  # the fade, and a quarter of 40 images
     assert players.notes[0][0] == first
-    assert "its distance has stopped falling" in players.notes[0][1]
+    assert "its images stopped getting nearer" in players.notes[0][1]
     assert f"after {first} images of settling" in players.notes[0][1]
 
 

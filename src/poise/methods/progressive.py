@@ -7,8 +7,8 @@ Karras, Aila, Laine, Lehtinen 2017, https://arxiv.org/abs/1710.10196, section 2 
     L_D = WGAN-GP + drift E D(x)^2                             one update each, n_critic = 1
 
 The stage is a function of the clock; with `--grow converged`, of the clock at which the level
-began, which is kept in memory: a level has settled once the critic's distance has stopped falling,
-between `least` and `most` times its settling phase.
+began, which is kept in memory: a level has settled once its images and fakes have stopped getting
+nearer in what it adds (apart.py), between `least` and `most` times its settling phase.
 
 Differs from the authors' code: they forget the optimizers' moments once more when a fade ends, and
 look at the schedule at every fourth step only; the standard loss has no drift here.
@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, softplus
 
+from ..apart import apart
 from ..descent import descend
 from ..errors import OptionError
 from ..plateau import Plateau
@@ -34,8 +35,8 @@ from ..signals import Signals
 from ..size import Size, Stage, levels_of
 from .wgan_gp import gradient_penalty
 
-# A level has converged when its mean distance over a tenth of the settling phase has not fallen by
-# 2 % for two readings. Measured against others: docs/methods/progressive.md.
+# A level has converged when the mean of `apart` over a tenth of its settling phase has not fallen
+# by 2 % for two readings. Measured against others: docs/methods/progressive.md.
 READINGS, PATIENCE, GAIN = 10, 2, 0.02
 
 
@@ -106,7 +107,8 @@ class Progressive:
         loss_g = softplus(-score).mean() if self.loss == "gan" else -score.mean()
         descend((players.opt_g, loss_g))
 
-        self.watch(players, seen["distance"], reals.drawn)
+        if self.grow == "converged":
+            self.watch(players, apart(x, fake), reals.drawn)
         where = torch.full((), stage.level - 1 + stage.alpha, device=players.device)
         return losses(**seen, loss_g=loss_g, stage=where)
 
@@ -184,21 +186,21 @@ class Progressive:
         players.memory["level"] = torch.tensor(level)  # on the CPU: read without a sync
         players.memory["since"] = torch.tensor(drawn)
 
-    def watch(self, players: Players, distance: Tensor, drawn: int) -> None:
-        """With `--grow converged`: begin the next level when this one has settled."""
+    def watch(self, players: Players, far: Tensor, drawn: int) -> None:
+        """Begin the next level when this one has settled: when `far` has stopped falling."""
         fade, settle = self.planned
         level = int(players.memory["level"])
-        if self.grow == "schedule" or level + 1 == len(grower(players.generator).levels):
+        if level + 1 == len(grower(players.generator).levels):
             return
         settled = drawn - int(players.memory["since"]) - (fade if level else 0)
         if settled < 0:
             return
         plateau = Plateau("growth", max(1, settle // READINGS), PATIENCE, GAIN)
-        stalled = plateau.stalled(players, players.mean(distance), drawn)
+        stalled = plateau.stalled(players, players.mean(far), drawn)
         stalled = stalled and settled >= self.least * settle
         if stalled or settled >= self.most * settle:
             plateau.forget(players)
-            how = "its distance has stopped falling" if stalled else "the most there is for it"
+            how = "its images stopped getting nearer" if stalled else "the most there is for it"
             self.begin(players, level + 1, drawn, f"after {settled:,} images of settling: {how}")
 
 
