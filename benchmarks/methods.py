@@ -7,6 +7,8 @@ stopped after so many minutes of training; one that grows is planned for them (`
 that is there and finished is not made again, so the driver can be stopped and started.
 
     python benchmarks/methods.py --methods began --sets faces --gammas 0.3 0.5 0.7 --size 32
+
+With `--images` a run ends after so many images, however long they take.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ def main() -> None:
     """Train what is missing, then draw and tabulate all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--images", type=int, help="of each run, in place of minutes")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--sets", nargs="+", default=list(SETS))
@@ -87,8 +90,8 @@ def played(path: Path, chosen: Recipe, data: str, seed: int, asked: argparse.Nam
     grows = chosen.method.needs == "grow"
     options = TrainOptions(
         data=PrepareOptions(size=asked.size),
-        images=None if grows else WITHOUT_END,
-        hours=asked.minutes / 60 if grows else None,
+        images=asked.images or (None if grows else WITHOUT_END),
+        hours=asked.minutes / 60 if grows and not asked.images else None,
         seed=seed,
         out=path,
         threads=1,
@@ -96,7 +99,8 @@ def played(path: Path, chosen: Recipe, data: str, seed: int, asked: argparse.Nam
     new = not is_run(path)
     run = start(data, chosen, options, Watcher()) if new else resume(path, ResumeOptions())
     seconds, began = 60 * asked.minutes * (LATE if grows else 1), time.monotonic()
-    train(run, Watcher(), stop=lambda: time.monotonic() - began > seconds)
+    late = (lambda: False) if asked.images else (lambda: time.monotonic() - began > seconds)
+    train(run, Watcher(), stop=late)
     done.write_text(json.dumps(time.monotonic() - began))
     print(f"{path}: {run.history()[-1]}", flush=True)
 
