@@ -48,7 +48,6 @@ def test_the_claim_holds_and_fails_where_the_penalty_is_left_out(
 ) -> None:
     torch.set_num_threads(1)
     monkeypatch.setitem(modes.METHODS, True, ("gan", "wgan-gp"))
-    monkeypatch.setitem(modes.POINTS, "quick", {"8 Gaussians": 3.0})
     assert modes.CLAIM.run("quick", 0, Pieces()).passed
     monkeypatch.setattr(PENALTY, no_penalty)
     assert not modes.CLAIM.run("quick", 0, Pieces()).passed
