@@ -8,7 +8,8 @@
 A case is made sick by its options or by a hand in the players (a critic whose optimizer does not
 move, latents that are all the same), and its truth is written here before anything is trained. Half
 of the cases, every second one of each kind, are for design; the others are held back: the monitor's
-thresholds must not be set by looking at them. A case that is there is not trained again.
+thresholds must not be set by looking at them, so they have seeds of their own, to be changed when
+thresholds are set anew. A case that is there is not trained again.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from poise.training import play
 from poise.watcher import Watcher
 
 SIZE, IMAGES = "16", 20_000
+HELD_BACK = 10  # added to the seeds of those held back: none of them has been judged before
 SCORED = 128  # images of each kind for a Frechet distance
 SETS = ("shapes", "digits", "fashion")
 CHORES = Chores(
@@ -153,7 +155,17 @@ def with_rate(base: Recipe, factor: float) -> Recipe:
     return replace(base, optimizer=replace(move, lr=min(move.lr * factor, 5.0)))
 
 
-def cases() -> Iterator[Case]:
+def cases() -> list[Case]:
+    """All, healthy and sick, with their seeds."""
+    every = list(named())
+    names = [case.name for case in every]
+    return [
+        replace(case, seed=case.seed + HELD_BACK) if held_back(case.name, names) else case
+        for case in every
+    ]
+
+
+def named() -> Iterator[Case]:
     """All, healthy and sick; a method is named by its preset."""
     base = {
         name: replace(recipe(name), images=IMAGES)
@@ -167,9 +179,8 @@ def cases() -> Iterator[Case]:
     )
     for method, chosen in base.items():
         for data in SETS:
-            if (method, data) != ("began", "shapes"):  # collapses: docs/methods/began.md
-                for seed in range(3):
-                    yield Case(f"{method}-{data}-healthy-{seed}", data, chosen, frozenset(), seed)
+            for seed in range(3):
+                yield Case(f"{method}-{data}-healthy-{seed}", data, chosen, frozenset(), seed)
     yield from sick(base)
 
 
@@ -181,16 +192,18 @@ def sick(base: dict[str, Recipe]) -> Iterator[Case]:
 
     for data in SETS[:2]:
         for method, chosen in base.items():
-            yield case(
-                f"{method}-rate-x100", data, with_rate(chosen, 100), SICK | {"critic overpowers"}
-            )
+            # A hundredfold does these two no harm: batch norm, or weights at their bound anyway.
+            times = 1000 if method in ("gan", "wgan") else 100
+            wild = with_rate(chosen, times)
+            yield case(f"{method}-rate-x{times}", data, wild, SICK | {"critic overpowers"})
             yield case(f"{method}-same-latents", data, chosen, {"collapsing"}, hand=same_latents)
         gp, clipped, gan, began = (base[k] for k in ("wgan-gp", "wgan", "gan", "began"))
         yield case("wgan-gp-no-penalty", data, replace(gp, method=WGANGP(32, 2, penalty=0.0)), SICK)
         yield case("wgan-clip-10", data, replace(clipped, method=WGAN(32, 3, clip=10.0)), SICK)
         tiny = replace(clipped, method=WGAN(32, 3, clip=1e-4))
         yield case("wgan-clip-.0001", data, tiny, {"clip saturated"})
-        momentum = replace(clipped, optimizer=Adam(5e-3, beta1=0.9, beta2=0.999))
+        # Ten times the preset's rate: at the preset's, momentum did no harm on digits.
+        momentum = replace(clipped, optimizer=Adam(5e-2, beta1=0.9, beta2=0.999))
         yield case("wgan-momentum", data, momentum, SICK | {"clip saturated"})
         for method in ("gan", "wgan", "wgan-gp"):
             weak = {"generator overpowers", "diverging", "collapsing"}
@@ -320,7 +333,7 @@ def plain_at(case: Case, out: Path, healthy: dict[tuple[str, str], list[float]])
     if gave_way(case, out):
         return gave_way(case, out)
     found = json.loads((out / case.name / "frechet.json").read_text())
-    usual = healthy.get((method_of(case), case.data), [])  # began is well on no shapes
+    usual = healthy.get((method_of(case), case.data), [])
     since = None
     for (drawn, distance), well in zip(found, usual, strict=False):
         since = (since or int(drawn)) if distance > 1.1 * well else None
@@ -397,7 +410,7 @@ def main() -> None:
     parser.add_argument("--half", choices=("design", "held back"), default="design")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    every = list(cases())
+    every = cases()
     torch.set_num_threads(1)
     if asked.work == "judge":
         print("\n".join(table(every, asked.out, asked.half)))

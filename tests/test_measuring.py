@@ -26,6 +26,7 @@ from poise.measuring import Measuring, planned
 from poise.methods import METHODS
 from poise.metrics.ms_ssim import diversity
 from poise.metrics.swd import sliced_wasserstein
+from poise.metrics.variety import dimension
 from poise.pictures import to_uint8
 from poise.run import Run
 
@@ -98,6 +99,20 @@ def test_variety_falls_with_the_ways_in_which_images_differ(larger: Prepared) ->
     assert found == sorted(found, reverse=True)
     assert found[0] > 0.3
     assert found[-1] == 0
+
+
+def test_dimension_is_that_of_the_latents_a_generator_heeds_and_of_its_images(
+    larger: Prepared,
+) -> None:
+    config = measured(tiny(larger))
+    players, watching = make_players(config), Measuring(config, larger)
+    whole = watching.look(players)
+    assert whole["dimension_reals"] == pytest.approx(dimension(watching._reals), rel=1e-3)
+    assert whole["dimension"] > 6, "a generator that has learned nothing yet heeds all"
+    heeded = torch.zeros_like(players.space.fixed(1, 0))
+    heeded[:, :2] = 4  # so far apart that neighbours differ by more than the rounding
+    players.average.register_forward_pre_hook(lambda module, args: (args[0] * heeded,))
+    assert watching.look(players)["dimension"] < 3.5
 
 
 class ByHeart(nn.Module):

@@ -49,6 +49,8 @@ def measures(**columns: Any) -> list[Line]:
         "swd": 100 - 60 * T + 2 * NOISE[5],
         "similarity": 0.5 - 0.3 * T,
         "similarity_reals": 0.15,
+        "dimension": 9 + NOISE[6],
+        "dimension_reals": 8.0,
         "overfit": 0.02 * NOISE[6],
         "overfit_z": NOISE[7],
     }
@@ -84,6 +86,13 @@ CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
         PLAIN,
     ),
     "variety never came": ("collapsing", log(variety=0.05), measures(similarity=0.9), PLAIN),
+    "few ways": ("collapsing", log(), measures(dimension=9 - 7 * LATER), PLAIN),
+    "fewer ways than the images and not half": (
+        "learning",
+        log(),
+        measures(dimension=5 + 0.3 * NOISE[6]),
+        PLAIN,
+    ),
     "losses explode": ("diverging", log(loss_g=np.exp(9 * T)), measures(), PLAIN),
     "norm": ("diverging", log(penalty=20 * LATER), measures(), WGANGP().signals),
     "worse": ("diverging", log(), measures(swd=50 + 60 * LATER + NOISE[5]), PLAIN),
@@ -131,7 +140,7 @@ def test_each_state_is_named_from_its_signs(case: str) -> None:
 def test_it_says_since_when(case: str) -> None:
     name, lines, measured, signals = CASES[case]
     since = judge(lines, measured, signals).since
-    late = {"variety goes", "norm", "overfit", "worse", "won"}
+    late = {"variety goes", "few ways", "norm", "overfit", "worse", "won"}
     assert since <= 22_000, name
     assert since > 9_000 or case not in late, name
 

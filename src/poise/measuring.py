@@ -35,6 +35,7 @@ from .metrics.lite0 import PACKAGE, load_lite0
 from .metrics.ms_ssim import WINDOW, diversity
 from .metrics.sets import Images
 from .metrics.swd import SIDE, sliced_wasserstein
+from .metrics.variety import dimension, spread
 from .pictures import to_uint8
 from .players import Players
 from .sampling import draw
@@ -47,11 +48,10 @@ LONGEST = 60.0  # seconds of a look: other ranks wait for it
 FEWER = (1024, 512, 256, 128, 64)  # images of each kind in a look
 FROM = 256  # images on which features are worth their time: there are 320 of them
 FEATURES_TAKE = 0.005  # seconds an image, at the very least
-VARIETY_AT = 16  # pixels a side, at most: fine noise is no variety
 FEW = 16  # images, to time features with
 AT_ONCE = 16  # images: 64 of 1024x1024 would need more memory than a step of training does
 SCORED = 256  # images, at most, of each kind that the critic scores
-LEAST_SCORED = 16  # held-out images below which nothing can be said of the critic
+LEAST_SCORED = 16  # images below which nothing can be said of a critic or of a dimension
 
 
 class Measuring:
@@ -65,8 +65,9 @@ class Measuring:
         self._held_out = self._some(prepared, prepared.held_out, SCORED)
         self._reals = self._some(prepared, prepared.training, self.n)
         self.few = self._reals[:FEW]
-        self._real_variety = _spread(self._some(prepared, prepared.training, GLANCED))
+        self._real_variety = spread(self._some(prepared, prepared.training, GLANCED))
         self._similarity: float | None = None  # of the reals; worked out when it is asked for
+        self._dimension: float | None = None  # of the reals, likewise
         # Loaded now: a package that is missing must be missed before anything is trained.
         self._network = load_lite0() if self.best_by == "frechet" else None
         self._features: Features | None = None  # of the reals, likewise
@@ -79,7 +80,7 @@ class Measuring:
     def glance(self, players: Players) -> dict[str, float]:
         """The variety of the generator itself, as a share of the reals': 0 is one image."""
         fakes = self._drawn(players, players.generator, GLANCED)
-        return {"variety": _rounded(min(1.0, _spread(fakes) / max(self._real_variety, 1e-9)))}
+        return {"variety": _rounded(min(1.0, spread(fakes) / max(self._real_variety, 1e-9)))}
 
     def look(self, players: Players) -> dict[str, float]:
         """What there is to say of the average generator, and of the critic."""
@@ -90,6 +91,9 @@ class Measuring:
         if min(self._size) >= WINDOW and len(self._reals) > 3:
             found["similarity"] = diversity(fakes, seed=self._seed).similarity
             found["similarity_reals"] = self._similarity_of_reals()
+        if len(self._reals) >= LEAST_SCORED:
+            found["dimension"] = dimension(fakes[: len(self._reals)])  # denser ones show other ways
+            found["dimension_reals"] = self._dimension_of_reals()
         if self._network:
             if self._features is None:
                 self._features = features_of(self._reals, self._network)
@@ -102,6 +106,11 @@ class Measuring:
         if self._similarity is None:
             self._similarity = diversity(self._reals, seed=self._seed).similarity
         return self._similarity
+
+    def _dimension_of_reals(self) -> float:
+        if self._dimension is None:
+            self._dimension = dimension(self._reals)
+        return self._dimension
 
     def _drawn(self, players: Players, generator: nn.Module, n: int) -> Images:
         latents = players.space.fixed(n, self._seed).to(players.device)
@@ -171,21 +180,6 @@ def _as_seen(x: Tensor, critic: Any) -> Tensor:
     size: Size = critic.levels[critic.stage.level]
     factor = x.shape[2] // size.height
     return avg_pool2d(x, factor) if factor > 1 else x
-
-
-def _spread(images: Images) -> float:
-    """How varied images are: their standard deviation times the number of ways they differ in.
-
-    That number is the exponential of the entropy of the variances: 1 if all lie on a line.
-    """
-    factor = max(1, min(images.shape[1:3]) // VARIETY_AT)
-    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-    pooled = [avg_pool2d(part.float(), factor).flatten(1) for part in torch.split(x, AT_ONCE)]
-    flat = torch.cat(pooled).double()
-    spectrum = torch.linalg.svdvals(flat - flat.mean(0)).square()
-    share = spectrum / spectrum.sum().clamp_min(1e-12)
-    ways = torch.exp(-(share * share.clamp_min(1e-12).log()).sum())
-    return float((spectrum.sum() / flat.numel()).sqrt() * ways)
 
 
 def planned(config: Config, prepared: Prepared, images_per_second: float) -> Config:

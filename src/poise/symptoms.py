@@ -83,6 +83,22 @@ NEARLY = 0.8  # of the peak
 POOR, LOST, ALIKE = 0.1, 0.75, 0.3
 
 
+def narrowed(history: History) -> Verdict | None:
+    """Images differ in fewer ways than the reals: what else is in a latent changes nothing."""
+    clocks, ways, reals = history.rows("dimension", "dimension_reals", of="measures")
+    if len(ways) < LEAST // 2 or now(ways) >= NARROW * reals[-1]:
+        return None
+    since = first_above(-ways, clocks, -NARROW * reals[-1])
+    evidence = (
+        f"samples differ from those nearest to them in {now(ways):.1f} directions, the images in "
+        f"{reals[-1]:.1f}"
+    )
+    return said(history, "collapsing", since, evidence)
+
+
+NARROW = 0.5  # of the images' directions; both are known within a tenth from 128 of each kind
+
+
 def equilibrium(history: History) -> Verdict | None:
     """A controller that does not hold the ratio it should."""
     held, control = history.signals.held, history.signals.control
@@ -192,6 +208,7 @@ SWING, TURNS = 0.15, 4
 RULES: tuple[Rule, ...] = (
     diverging,
     collapsing,
+    narrowed,
     clip,
     equilibrium,
     overpowers,
