@@ -11,7 +11,7 @@ from poise.build import make_players
 from poise.checkpoints import Checkpoints
 from poise.data.prepared import Prepared
 from poise.players import Players
-from poise.recovery import begin_attempt, gentleness, last_good
+from poise.recovery import began_at, begin_attempt, gentleness, last_good
 from poise.run import Run
 from poise.training import play
 
@@ -25,8 +25,8 @@ def keep(run: Run, part: Checkpoints, *clocks: int) -> None:
         part.save(drawn, {"drawn": torch.tensor(drawn)}, {"run": run.config.identity})
 
 
-def chosen(run: Run, since: int, attempt: int) -> int | None:
-    good = last_good(run, since, attempt, Told().warn)
+def chosen(run: Run, since: int, attempt: int, began: int = 0) -> int | None:
+    good = last_good(run, since, attempt, began, Told().warn)
     return good.drawn if good else None
 
 
@@ -59,6 +59,14 @@ def test_where_all_are_newer_the_oldest_is_taken_and_not_the_beginning(run: Run)
     assert chosen(run, 100, 3) == 200
 
 
+def test_what_an_attempt_that_began_ill_has_left_is_not_taken_for_good(run: Run) -> None:
+    assert chosen(run, 100, 2, began=200) is None, "ill before image 200, from which it began"
+    assert chosen(run, 250, 2, began=200) == 200, "well when it began"
+    assert chosen(run, 100, 2, began=50) == 200, "well when it began, and that is not kept"
+    keep(run, run.best, 90)
+    assert chosen(run, 100, 2, began=200) == 90, "older than the trouble, whoever left it"
+
+
 def test_where_none_is_kept_there_is_none(shapes: Prepared, tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", tiny(shapes))
     assert chosen(run, 100, 1) is None
@@ -87,6 +95,11 @@ def test_the_rate_is_halved_until_the_place_is_passed_and_then_for_good_if_it_co
     assert [at(1, 500), at(1, 999), at(1, 1_000), at(1, 5_000)] == [0.5, 0.5, 1, 1]
     assert [at(2, 500), at(2, 5_000)] == [0.25, 0.25]
     assert [at(3, 5_000)] == [0.125]
+
+
+def test_an_attempt_knows_where_it_began() -> None:
+    assert began_at(attempted(0, 0, 0)) == 0
+    assert began_at(attempted(2, failed=700, good=400)) == 400
 
 
 def test_the_loop_learns_at_the_rate_of_its_attempt() -> None:

@@ -19,7 +19,7 @@ from .meter import Meter
 from .observer import Observer, beginning
 from .players import Losses, Players, Reals
 from .ranks import most, wait_for_all
-from .recovery import Trouble, attempt_of, begin_attempt, given_up, last_good
+from .recovery import Trouble, attempt_of, began_at, begin_attempt, given_up, last_good
 from .run import Run
 from .saver import Saver
 from .watcher import Moment, Watcher
@@ -181,7 +181,8 @@ class Keeper:
             if self.writes:
                 self.run.event("failed", failed, why=trouble.what)
             raise given_up(trouble, failed, retries, self.saver.saved)
-        good = last_good(self.run, trouble.since, attempt, self._fell_back)
+        began = began_at(self.players)
+        good = last_good(self.run, trouble.since, attempt, began, self._fell_back)
         if good:
             self._take(good.drawn, good.tensors)
         else:

@@ -18,7 +18,7 @@ from .errors import TrainingFailed
 from .players import Players
 from .run import Run
 
-ATTEMPT, UNTIL = "attempt", "gentle.until"  # names in memory
+ATTEMPT, UNTIL, FROM = "attempt", "gentle.until", "attempt.from"  # names in memory
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,24 @@ def gentleness(players: Players, drawn: int) -> float:
     return 0.5**attempt
 
 
-def last_good(run: Run, since: int, attempt: int, warn: Callable[[str], None]) -> Checkpoint | None:
+def began_at(players: Players) -> int:
+    """The images of the checkpoint that this attempt began from."""
+    return int(players.memory.get(FROM, 0))
+
+
+def last_good(
+    run: Run, since: int, attempt: int, began: int, warn: Callable[[str], None]
+) -> Checkpoint | None:
     """The newest whole checkpoint up to `since`; with each further attempt one older, if any is.
 
     The best one counts, too. Where all are newer the oldest is taken: a training is not thrown away
-    for having kept only the last few.
+    for having kept only the last few. But if the trouble is older than where the attempt that now
+    fails `began`, what that began from was ill itself, and all it left is: then there is none.
     """
     kept = {drawn: part for part in (run.best, run.checkpoints) for drawn in part.drawn()}
-    clocks = sorted((drawn for drawn in kept if drawn <= since), reverse=True) or sorted(kept)[:1]
+    clocks = sorted((drawn for drawn in kept if drawn <= since), reverse=True)
+    if not clocks and since >= began:
+        clocks = sorted(kept)[:1]
     for drawn in clocks[min(attempt - 1, max(len(clocks) - 1, 0)) :]:
         found = kept[drawn].first_whole([drawn], warn)
         if found and found.facts.get("run") == run.config.identity:
@@ -62,6 +72,7 @@ def begin_attempt(players: Players, attempt: int, failed: int, good: int) -> str
     """Make what was loaded the start of an attempt; how it is gentler, in words."""
     players.memory[ATTEMPT] = torch.tensor(attempt)
     players.memory[UNTIL] = torch.tensor(2 * failed - good)
+    players.memory[FROM] = torch.tensor(good)
     part = f"1/{2**attempt} of the rate"
     return f"{part} up to {2 * failed - good:,} images" if attempt == 1 else f"{part} from now on"
 
