@@ -80,10 +80,10 @@ def test_a_damaged_one_is_passed_over_and_one_of_another_run_too(run: Run) -> No
     assert chosen(run, 500, 1) == 300
 
 
-def attempted(attempt: int, failed: int, good: int) -> Players:
+def attempted(attempt: int, failed: int, good: int, *, ill: bool = False) -> Players:
     players = make_players(small_config())
     if attempt:
-        begin_attempt(players, attempt, failed, good)
+        begin_attempt(players, attempt, failed, good, ill=ill)
     return players
 
 
@@ -95,6 +95,11 @@ def test_the_rate_is_halved_until_the_place_is_passed_and_then_for_good_if_it_co
     assert [at(1, 500), at(1, 999), at(1, 1_000), at(1, 5_000)] == [0.5, 0.5, 1, 1]
     assert [at(2, 500), at(2, 5_000)] == [0.25, 0.25]
     assert [at(3, 5_000)] == [0.125]
+
+
+def test_after_an_attempt_that_began_ill_the_next_learns_like_the_first() -> None:
+    players = attempted(3, failed=700, good=0, ill=True)
+    assert [gentleness(players, drawn) for drawn in (0, 1_399, 1_400)] == [0.5, 0.5, 1]
 
 
 def test_an_attempt_knows_where_it_began() -> None:

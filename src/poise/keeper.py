@@ -175,13 +175,12 @@ class Keeper:
         Raises:
             TrainingFailed: there were enough attempts.
         """
-        failed, attempt = self.reals.drawn, attempt_of(self.players) + 1
-        retries = self.run.config.chores.retries
+        failed, began = self.reals.drawn, began_at(self.players)
+        attempt, retries = attempt_of(self.players) + 1, self.run.config.chores.retries
         if attempt > retries:
             if self.writes:
                 self.run.event("failed", failed, why=trouble.what)
             raise given_up(trouble, failed, retries, self.saver.saved)
-        began = began_at(self.players)
         good = last_good(self.run, trouble.since, attempt, began, self._fell_back)
         if good:
             self._take(good.drawn, good.tensors)
@@ -189,16 +188,17 @@ class Keeper:
             config = replace(self.run.config, device=str(self.players.device))
             self._take(0, make_players(config, self.players.rank, self.players.ranks).state())
             self.saver.saved = -1
-        gentler = begin_attempt(self.players, attempt, failed, self.reals.drawn)
+        to, ill = self.reals.drawn, trouble.since < began
+        gentler = begin_attempt(self.players, attempt, failed, to, ill=ill)
         wait_for_all()  # all have read what the first is about to set aside
         self._begin()
         if self.writes:
-            to = f"image {self.reals.drawn:,}" if good else "the beginning"
+            place = f"image {to:,}" if good else "the beginning"
             self.watcher.warn(
-                f"{trouble.what} after {failed:,} images: back to {to}, attempt {attempt} of "
+                f"{trouble.what} after {failed:,} images: back to {place}, attempt {attempt} of "
                 f"{retries}, with other noise and {gentler}."
             )
-            facts = {"why": trouble.what, "to": self.reals.drawn, "attempt": attempt}
+            facts = {"why": trouble.what, "to": to, "attempt": attempt}
             self.run.event("went back", failed, **facts, gentler=gentler)
 
     def _agreed(self, trouble: Trouble | None) -> Trouble | None:

@@ -2,8 +2,10 @@
 
 Attempt 0 is a run that never went back. Each return makes the next attempt, which draws other noise
 (play in training.py) and learns more gently: the first at half the rate until it has passed the
-place where it gave way by as far again, later ones at a quarter, an eighth, ... for good. All of it
-stands in `memory`, so a run that is cut short and resumed ends with the same bits.
+place where it gave way by as far again, later ones at a quarter, an eighth, ... for good. But where
+what an attempt began from was ill itself, it tells nothing of the rate: the next one learns like
+the first. All of it stands in `memory`, so a run that is cut short and resumed ends with the same
+bits.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from .errors import TrainingFailed
 from .players import Players
 from .run import Run
 
-ATTEMPT, UNTIL, FROM = "attempt", "gentle.until", "attempt.from"  # names in memory
+# Names in memory.
+ATTEMPT, FROM, HALVED, UNTIL = "attempt", "attempt.from", "gentle.halved", "gentle.until"
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,10 @@ def attempt_of(players: Players) -> int:
 
 def gentleness(players: Players, drawn: int) -> float:
     """What the learning rate is multiplied with at this clock, 0 to 1."""
-    attempt = attempt_of(players)
-    if attempt == 1 and drawn >= int(players.memory[UNTIL]):
+    halved = int(players.memory.get(HALVED, attempt_of(players)))
+    if halved == 1 and drawn >= int(players.memory[UNTIL]):
         return 1.0
-    return 0.5**attempt
+    return 0.5**halved
 
 
 def began_at(players: Players) -> int:
@@ -68,13 +71,17 @@ def last_good(
     return None
 
 
-def begin_attempt(players: Players, attempt: int, failed: int, good: int) -> str:
-    """Make what was loaded the start of an attempt; how it is gentler, in words."""
-    players.memory[ATTEMPT] = torch.tensor(attempt)
-    players.memory[UNTIL] = torch.tensor(2 * failed - good)
-    players.memory[FROM] = torch.tensor(good)
-    part = f"1/{2**attempt} of the rate"
-    return f"{part} up to {2 * failed - good:,} images" if attempt == 1 else f"{part} from now on"
+def begin_attempt(players: Players, attempt: int, failed: int, good: int, *, ill: bool) -> str:
+    """Make what was loaded the start of an attempt; how it is gentler, in words.
+
+    It goes back from image `failed` to `good`; `ill`: the one before it began ill.
+    """
+    halved, until = 1 if ill else attempt, 2 * failed - good
+    values = {ATTEMPT: attempt, FROM: good, HALVED: halved, UNTIL: until}
+    for name, value in values.items():
+        players.memory[name] = torch.tensor(value)
+    part = f"1/{2**halved} of the rate"
+    return f"{part} up to {until:,} images" if halved == 1 else f"{part} from now on"
 
 
 def given_up(trouble: Trouble, failed: int, retries: int, saved: int) -> TrainingFailed:
