@@ -94,6 +94,11 @@ class Players:
         for group in self._groups():
             group["lr"] = max(group["lr"] * factor, min(floor, group["lr"]))
 
+    def scale_critic_rate(self, factor: float) -> None:
+        """Multiply the critic's rate of the coming step alone."""
+        for group in self.opt_c.param_groups:
+            group["lr"] *= factor
+
     def set_clock(self, drawn: int) -> None:
         """Tell networks that change with the clock what time it is."""
         for module in self._clocked:

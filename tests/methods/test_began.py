@@ -139,6 +139,19 @@ def test_while_m_falls_the_rate_stays() -> None:
         assert rates(players) == {1e-3}
 
 
+def test_the_critic_learns_at_its_share_of_the_rate_that_stands_after_halving() -> None:
+    rule = BEGAN(batch=4, window=8, patience=2, floor=3e-4, lambda_k=0.0, critic_rate=0.25)
+    players, reals = still(fake=0.0, rebuilt=0.5), Constant(*[0.9] * 40)
+    seen = set()
+    for _ in range(40):
+        players.set_rate(1e-3)
+        rule.step(players, reals)
+        (g,), (d,) = (o.param_groups for o in (players.opt_g, players.opt_c))
+        assert d["lr"] == pytest.approx(g["lr"] / 4)
+        seen.add(g["lr"])
+    assert seen == {1e-3, 5e-4, 3e-4}, "the generator's is what is halved, down to the floor"
+
+
 def test_a_rate_that_is_below_the_floor_already_is_left_as_it_is() -> None:
     players = still(0.0, 0.5)
     players.set_rate(1e-6)
@@ -174,3 +187,6 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
         BEGAN(patience=0)
     with pytest.raises(OptionError, match=r"--eta must be 1 or 2, got 3"):
         BEGAN(eta=3)  # type: ignore[arg-type]
+    for rate in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(OptionError, match=f"--critic-rate must be above 0, got {rate}"):
+            BEGAN(critic_rate=rate)

@@ -11,6 +11,10 @@ D rebuilds images:
 
 gamma = E L(G(z)) / E L(x) is the balance that is held: lower is sharper and less varied.
 
+Added to the paper: `critic_rate`, which slows the critic. An autoencoder that learns to rebuild
+reals sooner than a generator finds what it rebuilds leaves k at 0, where nothing tells fakes from
+reals and samples fade into one.
+
 Differs from the paper: it halves the rate "when the measure of convergence stalls" and does not say
 when that is; here, when the mean of M over `window` images has not set a new low for `patience`
 windows, down to `floor`.
@@ -40,6 +44,7 @@ class BEGAN:
     gamma: float = 0.5  # E L(G(z)) / E L(x) to hold; lower is sharper and less varied
     lambda_k: float = 0.001  # how fast k follows, per step
     eta: Literal[1, 2] = 1  # power of the difference in L
+    critic_rate: float = 1.0  # learning rate of the critic, times the generator's
     window: int = 20_000  # images whose mean M is one reading of the convergence
     patience: int = 5  # readings without a new low of M before the rate is halved
     floor: float = 2e-5  # learning rate below which it is not halved
@@ -53,6 +58,8 @@ class BEGAN:
             raise OptionError(f"--lambda-k must be at least 0, got {self.lambda_k}.")
         if self.eta not in (1, 2):
             raise OptionError(f"--eta must be 1 or 2, got {self.eta}.")
+        if not 0 < self.critic_rate < float("inf"):
+            raise OptionError(f"--critic-rate must be above 0, got {self.critic_rate}.")
         for name in ("window", "patience"):
             if getattr(self, name) < 1:
                 raise OptionError(f"--{name} must be at least 1, got {getattr(self, name)}.")
@@ -60,9 +67,10 @@ class BEGAN:
     @property
     def signals(self) -> Signals:
         """What its numbers tell: M falls; L(G) / L(x) is to be gamma, and k free to move."""
+        slower = f"a --critic-rate below {self.critic_rate:g}, "
         sooner = f"a --lambda-k that reacts sooner than {self.lambda_k:g}, or a lower --lr."
         nearer = f"a --gamma nearer to 1 than {self.gamma:g}, " if self.gamma < 1 else ""
-        text = nearer + sooner
+        text = nearer + slower + sooner
         advice = dict.fromkeys(("equilibrium lost", "collapsing"), text[0].upper() + text[1:])
         return Signals("convergence", control="k", held=self.gamma, advice=advice)
 
@@ -72,6 +80,7 @@ class BEGAN:
         k = memory.setdefault("k", torch.zeros(())).to(players.device)
         halvings = memory.setdefault("rate.halvings", torch.tensor(0))  # on the CPU
         players.scale_rate(0.5 ** int(halvings), self.floor)
+        players.scale_critic_rate(self.critic_rate)
         drawn, n = reals.drawn, players.fitting(self.batch)
 
         def loss(v: Tensor) -> Tensor:
