@@ -222,7 +222,7 @@ def keeping_shares(folder: Path, rounds: int) -> Iterator[float]:
         chores = config.chores
         cost = seconds(partial(keeper.meter.add, losses), 4) / 4 / (reals.drawn - before)
         for chore, every in (
-            (lambda: keeper._log(reals.drawn), chores.log_every),
+            (lambda: keeper._log(reals.drawn), config.log_every),
             (keeper.saver._sample, chores.sample_every),
             (keeper.saver._save, chores.save_every),
         ):

@@ -156,12 +156,12 @@ def with_rate(base: Recipe, factor: float) -> Recipe:
 
 
 def cases() -> list[Case]:
-    """All, healthy and sick, with their seeds."""
+    """All, those for design first, with their seeds."""
     every = list(named())
     names = [case.name for case in every]
-    return [
-        replace(case, seed=case.seed + HELD_BACK) if held_back(case.name, names) else case
-        for case in every
+    back = [case for case in every if held_back(case.name, names)]
+    return [case for case in every if case not in back] + [
+        replace(case, seed=case.seed + HELD_BACK) for case in back
     ]
 
 
@@ -173,7 +173,7 @@ def named() -> Iterator[Case]:
     }
     phase = IMAGES // 8
     grown: Any = base["progressive"].method
-    networks: Any = replace(base["progressive"].networks, width=1.0, maps=512, widest=64)  # type: ignore[type-var]
+    networks: Any = replace(base["progressive"].networks, width=1.0, maps=256, widest=32)  # type: ignore[type-var]
     base["progressive"] = replace(
         base["progressive"], method=replace(grown, fade=phase, settle=phase), networks=networks
     )

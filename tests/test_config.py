@@ -62,6 +62,17 @@ def test_presets_hold_their_papers_numbers(method: str, preset: str, paper: dict
     assert numbers(method, preset).items() >= paper.items()
 
 
+@pytest.mark.parametrize(
+    ("images", "every"), [(1, 400), (20_000, 400), (24_000, 480), (100_000, 2_000), (10**9, 2_000)]
+)
+def test_a_short_run_logs_more_often_so_that_there_is_a_verdict_on_it(
+    images: int, every: int
+) -> None:
+    config = small_config(images=images)
+    assert replace(config, chores=Chores()).log_every == every
+    assert replace(config, chores=Chores(log_every=7)).log_every == 7
+
+
 def test_a_configuration_of_a_newer_version_is_refused() -> None:
     plain = small_config().to_json() | {"version": 2}
     with pytest.raises(RunError, match="is of version 2, this Poise reads up to 1"):

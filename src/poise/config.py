@@ -67,7 +67,7 @@ class Images:
 class Chores:
     """What is done beside training, and when. None of it changes what training computes."""
 
-    log_every: int = 2_000  # images
+    log_every: int | None = None  # images; unset: 2,000, less in a short run, for a verdict on it
     sample_every: int = 20_000  # images
     save_every: int = 50_000  # images
     keep: int = 3  # newest checkpoints kept
@@ -107,6 +107,11 @@ class Config:
             raise OptionError(f"--threads must be 1 to {MOST_THREADS}, got {self.threads}.")
         if not -(2**63) <= self.seed < 2**63:
             raise OptionError(f"--seed is a number of 64 bits, got {self.seed}.")
+
+    @property
+    def log_every(self) -> int:
+        """Images from one line of the log to the next: 50 lines, where a run has 20,000 images."""
+        return self.chores.log_every or max(400, min(2_000, self.recipe.images // 50))
 
     @property
     def identity(self) -> str:

@@ -95,11 +95,11 @@ class Keeper:
         Raises:
             TrainingFailed: it gave way more often than the run's `retries`.
         """
-        drawn, chores = self.reals.drawn, self.run.config.chores
+        drawn, config, chores = self.reals.drawn, self.run.config, self.run.config.chores
         self.meter.add(losses)
         self._pass_on_notes()
-        logs, saves = due(chores.log_every, before, drawn), due(chores.save_every, before, drawn)
-        every, ends = chores.measure_every, drawn >= self.run.config.recipe.images
+        logs, saves = due(config.log_every, before, drawn), due(chores.save_every, before, drawn)
+        every, ends = chores.measure_every, drawn >= config.recipe.images
         measures = every is not None and due(every, before, drawn)
         trouble = None
         if logs or saves or measures or ends:
@@ -114,7 +114,7 @@ class Keeper:
         if not self.writes:
             return
         speed = (drawn - self._first) / max(time.monotonic() - self._started, 1e-9)
-        images = self.run.config.recipe.images
+        images = config.recipe.images
         word = self.observer.verdict.name
         self.watcher.stepped(Moment(drawn, images, speed, self._memory, self._numbers, word))
         if due(chores.sample_every, before, drawn):

@@ -101,6 +101,7 @@ def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) 
     watcher.say(prepared.report)
     config = with_images(config, prepared)
     config, speeds = plan(config, options.threads, options.hours)
+    config = replace(config, chores=replace(config.chores, log_every=config.log_every))  # for good
     config = measuring.planned(config, prepared, speeds[config.threads])
     watcher.say(forecast(config, speeds))
     path = options.out or next_name(Path("runs"), _stem(source, config))

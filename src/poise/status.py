@@ -40,7 +40,7 @@ def describe(run: Run) -> Iterator[str]:
     if not log and not run.checkpoints.drawn():
         raise RunError(
             f"{run.path} has logged nothing yet: the first line comes after "
-            f"{run.config.chores.log_every:,} images: poise train {run.path}"
+            f"{run.config.log_every:,} images: poise train {run.path}"
         )
     images = run.config.recipe.images
     drawn = max([*(line["drawn"] for line in log[-1:]), *run.checkpoints.drawn()])
