@@ -110,6 +110,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "--clip 0.1": ("--clip", "--method wgan"),
     "--saturating": ("--saturating", "--method gan"),
     "--frobnicate": ("--frobnicate",),
+    "--source photos": ("--source is given by its place, without this name",),
     "more words": ('did not expect "more"',),
     "--size 100": ("no base fits 100x100",),
     "--size 2": ("a side must be 4 to",),

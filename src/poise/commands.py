@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
 from . import session
 from .data.options import PrepareOptions
@@ -20,6 +20,7 @@ from .evaluate import evaluate, parse_evaluate
 from .exporting import export, parse_export
 from .machine import forecast
 from .options import DEFAULT_METHOD, Asked, names_a_run, parse_resume, parse_train, parsed
+from .places import OutWord, SourceWord
 from .planning import plan
 from .presets import recipe
 from .ranks import first_makes
@@ -36,8 +37,8 @@ from .watcher import Watcher
 class PrepareCommand:
     """Check images and cache them for training. `train` does it by itself."""
 
-    source: Positional[str]  # a folder, zip, .npy, .npz, prepared set or built-in name
-    out: Positional[str] = ""  # unset: <source>-<size>-<digest>.poise, here
+    source: SourceWord  # a folder, zip, .npy, .npz, prepared set or built-in name
+    out: OutWord = ""  # unset: <source>-<size>-<digest>.poise, here
     options: Annotated[PrepareOptions, arg(name="")] = field(default_factory=PrepareOptions)
     check: bool = False  # verify the checksums of a set that is prepared
     workers: int = 0  # processes; 0 takes one for each core

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
 from .bench import Bench
 from .errors import DataError, OptionError
@@ -19,6 +19,7 @@ from .machine import device_named
 from .metrics.features import FeatureNetwork
 from .metrics.inception import load_inception
 from .options import parsed
+from .places import SubjectWords
 from .run import evaluation_path
 from .scores import VERSION, Subject, in_words
 from .size import parse_size
@@ -34,7 +35,7 @@ MEMORY = 4e9  # bytes that the images of the usual number may take
 class EvaluateOptions:
     """Measure what a generator draws, or any images, beside what real images themselves score."""
 
-    subjects: Positional[tuple[str, ...]]  # runs, or images to compare: folders, zips, sets, ...
+    subjects: SubjectWords  # runs, or images to compare: folders, zips, sets, ...
     reals: str | None = None  # the real images; unset: those that the runs were trained on
     n: Annotated[int | None, arg(aliases=["-n"])] = None  # of each; unset: 2,000, or as many as fit
     measures: tuple[Name, ...] = NAMES  # which; all that can be had

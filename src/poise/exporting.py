@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tyro.conf import Positional
-
 from .errors import OptionError
 from .files import refuse_taken, write_asked
 from .generator import Generator, load
 from .generator_file import SUFFIX, generator_bytes
 from .onnx_file import onnx_bytes, refuse_without_packages
 from .options import parsed
+from .places import RunWord
 from .run import Run, export_path
 from .watcher import Watcher
 
@@ -27,7 +26,7 @@ from .watcher import Watcher
 class ExportOptions:
     """Write a trained generator as one file that runs without the run."""
 
-    run: Positional[str]  # the run's directory
+    run: RunWord  # the run's directory
     to: Literal["onnx", "safetensors"] = "onnx"  # any ONNX runtime (extra `export`), or poise.load
     out: Path | None = None  # a .onnx or .safetensors; unset: in the run
     at: str = "best"  # which checkpoint: best (as measured), last, or a number of images

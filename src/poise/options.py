@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import tyro
 from tyro.conf import Positional, arg
@@ -80,7 +80,7 @@ def parse_resume(argv: Sequence[str]) -> tuple[Path, ResumeOptions]:
         OptionError: an option that is fixed with the run.
     """
     fields: list[Any] = [
-        ("source", Annotated[Positional[str], arg(help="the run's directory")]),
+        ("source", Annotated[Positional[str], arg(metavar="RUN", help="the run's directory")]),
         ("options", Annotated[ResumeOptions, arg(name="")], ResumeOptions()),
     ]
     command: type[Any] = dataclasses.make_dataclass("Resume", fields, frozen=True)
@@ -123,7 +123,7 @@ def _command(base: Recipe, names: dict[str, str]) -> type[Any]:
     command = dataclasses.make_dataclass(
         "Train",
         [
-            ("source", Annotated[Positional[str], arg(help=what)]),
+            ("source", Annotated[Positional[str], arg(metavar="SOURCE", help=what)]),
             choice("method", list(METHODS), "how the players play"),
             choice("preset", list(PRESETS[names["method"]]), "the numbers to start from"),
             choice("network", list(NETWORKS), "of both players"),
@@ -168,6 +168,8 @@ def _refuse_unknown(left: Sequence[str], command: type[Any], hint: str = "") -> 
     word = left[0].partition("=")[0]
     if not word.startswith("-"):
         raise OptionError(f'did not expect "{word}". {hint or "See --help."}')
+    if word.removeprefix("--") in _by_place(command):
+        raise OptionError(f"{word} is given by its place, without this name. See --help.")
     known = {"--" + name.replace("_", "-") for name in _leaves(command)}
     raise unknown("option", word, known, hint or _elsewhere(word))
 
@@ -191,9 +193,16 @@ def _leaves(command: Any) -> list[str]:
     for name, kind in get_type_hints(command).items():
         if dataclasses.is_dataclass(kind):
             names += _leaves(kind)
-        elif name not in ("source", "run", "subjects"):  # positional
+        elif name not in _by_place(command):
             names.append(name)
     return names
+
+
+def _by_place(command: Any) -> set[str]:
+    """The names of what is given without an option's name."""
+    (marker,) = get_args(Positional[str])[1:]
+    hints = get_type_hints(command, include_extras=True)
+    return {name for name, kind in hints.items() if marker in get_args(kind)[1:]}
 
 
 def names_a_run(argv: Sequence[str]) -> bool:

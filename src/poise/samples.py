@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
 from .config import name_of
 from .errors import OptionError, RunError
@@ -17,6 +17,7 @@ from .generator import load
 from .methods import METHODS
 from .options import parsed
 from .pictures import grid, png, to_uint8, upsampled
+from .places import RunWord
 from .run import Run, sample_path
 
 LONGEST_ROW = 16  # images of one level, side by side
@@ -26,7 +27,7 @@ LONGEST_ROW = 16  # images of one level, side by side
 class SampleOptions:
     """Draw images from a trained run."""
 
-    run: Positional[str]  # the run's directory
+    run: RunWord  # the run's directory
     n: Annotated[int, arg(aliases=["-n"])] = 64  # images
     out: Path | None = None  # a .png for a grid, a directory for single images; unset: in the run
     seed: int = 0  # of the latents; the first images of many are those of few

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tyro.conf import Positional
-
 from .errors import RunError
 from .lines import read_lines
 from .monitor import judge
 from .options import parsed
+from .places import RunWord
 from .run import EVENTS, Run
 from .signals import signals_of
 
@@ -22,7 +21,7 @@ LAST = 8  # events that are shown
 class StatusOptions:
     """Say how a run does: its verdict, its best checkpoint, what happened."""
 
-    run: Positional[str]  # the run's directory
+    run: RunWord  # the run's directory
 
 
 def parse_status(argv: Sequence[str]) -> StatusOptions:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import torch
 from torch import Tensor
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
 from .between import Found, Pair, find, strip
 from .data.decode import View
@@ -19,6 +19,7 @@ from .files import refuse_taken, write_asked
 from .generator import Generator, load
 from .options import parsed
 from .pictures import enlarged, grid, png, to_uint8
+from .places import RunWord
 from .run import Run, sample_path
 from .video import Frame, check_suffix, encode
 from .walking import random_walk, through
@@ -36,7 +37,7 @@ BATCH = 64  # images that are held at a time
 class WalkOptions:
     """Film a walk through a generator's latents, from image to image and back to the first."""
 
-    run: Positional[str]  # the run's directory
+    run: RunWord  # the run's directory
     n: Annotated[int | None, arg(aliases=["-n"])] = None  # images side by side; unset: 16
     keys: int | None = None  # random latents that each of them passes; unset: 8
     between: tuple[Path, Path] | None = None  # two images: walk from the first to the second

@@ -9,11 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from tyro.conf import Positional
 
 from ..errors import OptionError, RunError
 from ..files import write_asked
 from ..options import parsed
+from ..places import NameWords
 from ..watcher import Watcher
 from . import NAMES, claim_of
 from .claim import Claim, Pieces, Result, Scale
@@ -33,7 +33,7 @@ class ClaimsOptions:
     gradients, equilibrium, growing, growing-quality, fade, stabilisers, optimism, lottery, modes.
     """
 
-    names: Positional[tuple[str, ...]] = ()  # which; none: all
+    names: NameWords = ()  # which; none: all
     scale: Scale = "quick"  # quick: minutes for all; full: hours, what docs/claims.md shows
     seeds: int | None = None  # how often each is run; unset: 1 at quick scale, 3 at full
     out: Path | None = None  # for a JSON and a PNG of each; unset: runs/claims-quick or -full
