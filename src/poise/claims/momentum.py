@@ -186,18 +186,19 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
 def draw(results: Sequence[Result]) -> Figure:
     """Distance of samples over training, a panel a set-up, and steps against the gradient."""
     setups = list(results[0].figure)
-    figure, (last, *axes) = panels(
-        len(setups) + 1, title="What moves a critic with clipped weights"
-    )
+    rows = -(-(len(setups) + 1) // 3)
+    figure, (last, *axes) = panels(3, rows, title="What moves a critic with clipped weights")
     colours = [COLOURS["real"], COLOURS["wgan"], COLOURS["progressive"], COLOURS["gan"]]
     share = [(k + 1) / LOOKS for k in range(LOOKS)]
-    for axis, setup in zip(axes, setups, strict=True):
+    for axis in axes[len(setups) :]:
+        axis.set_axis_off()
+    for axis, setup in zip(axes, setups, strict=False):
         for name, colour in zip(results[0].figure[setup], colours, strict=True):
             curves = [result.figure[setup][name]["far"] for result in results]
             seeds(axis, share, curves, colour, name)
         label(axis, "share of training", "sliced distance to the reals", setup)
         axis.set_ylim(bottom=0)
-        axis.legend(fontsize=7, frameon=False)
+    axes[0].legend(fontsize=7, frameon=False)
     for result in results:
         for by_move in result.figure.values():
             shares = [100 * value["negative"] for value in by_move.values()]
