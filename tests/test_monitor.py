@@ -93,6 +93,12 @@ CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
         measures(dimension=5 + 0.3 * NOISE[6]),
         PLAIN,
     ),
+    "smooth samples of noisy images": (
+        "learning",
+        log(),
+        measures(dimension=6 + 0.3 * NOISE[6], dimension_reals=25.0),
+        PLAIN,
+    ),
     "losses explode": ("diverging", log(loss_g=np.exp(9 * T)), measures(), PLAIN),
     "norm": ("diverging", log(penalty=20 * LATER), measures(), WGANGP().signals),
     "worse": ("diverging", log(), measures(swd=50 + 60 * LATER + NOISE[5]), PLAIN),

@@ -86,9 +86,9 @@ POOR, LOST, ALIKE = 0.1, 0.75, 0.3
 def narrowed(history: History) -> Verdict | None:
     """Images differ in fewer ways than the reals: what else is in a latent changes nothing."""
     clocks, ways, reals = history.rows("dimension", "dimension_reals", of="measures")
-    if len(ways) < LEAST // 2 or now(ways) >= NARROW * reals[-1]:
+    if len(ways) < LEAST // 2 or now(ways) >= (enough := min(NARROW * reals[-1], WIDE)):
         return None
-    since = first_above(-ways, clocks, -NARROW * reals[-1])
+    since = first_above(-ways, clocks, -enough)
     evidence = (
         f"samples differ from those nearest to them in {now(ways):.1f} directions, the images in "
         f"{reals[-1]:.1f}"
@@ -97,6 +97,7 @@ def narrowed(history: History) -> Verdict | None:
 
 
 NARROW = 0.5  # of the images' directions; both are known within a tenth from 128 of each kind
+WIDE = 4.0  # directions that are no collapse: of noisy images smooth samples lack many more
 
 
 def equilibrium(history: History) -> Verdict | None:
