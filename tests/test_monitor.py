@@ -116,6 +116,24 @@ CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
         measures(),
         BEGAN(gamma=0.5).signals,
     ),
+    "k long at 0 and the ratio a little off": (
+        "equilibrium lost",
+        log(k=0.3 * (T < 0.3), loss_x=0.1, loss_g=0.12 + 0.002 * NOISE[6], convergence=0.12),
+        measures(),
+        BEGAN(gamma=1.0).signals,
+    ),
+    "k lately at 0 and the ratio a little off": (
+        "learning",
+        log(k=0.3 * (T < 0.8), loss_x=0.1, loss_g=0.12 + 0.002 * NOISE[6], convergence=0.12),
+        measures(),
+        BEGAN(gamma=1.0).signals,
+    ),
+    "k at 0 and the ratio as it should be": (
+        "learning",
+        log(k=0.0, loss_x=0.1, loss_g=0.101 + 0.002 * NOISE[6], convergence=0.1),
+        measures(),
+        BEGAN(gamma=1.0).signals,
+    ),
     "overfit": (
         "critic overfits",
         log(),

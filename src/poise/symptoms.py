@@ -109,16 +109,18 @@ def equilibrium(history: History) -> Verdict | None:
     if len(k) < 2 * LEAST:
         return None
     ratio = g / np.maximum(x, 1e-12)
-    off = abs(now(ratio) / held - 1)
-    at_end = now(k) < 1e-3 or now(k) > 1 - 1e-3
-    if off > OFF and (at_end or off > 2 * OFF):
-        since = first_above(np.abs(smoothed(ratio, WINDOW) / held - 1), clocks, OFF)
+    off, ends = abs(now(ratio) / held - 1), np.minimum(k, 1 - k) < AT_END
+    stuck = off > SLIGHTLY and bool(ends[len(ends) // 2 :].all())
+    if stuck or off > 2 * OFF or (off > OFF and min(now(k), 1 - now(k)) < AT_END):
+        level = SLIGHTLY if stuck else OFF
+        since = first_above(np.abs(smoothed(ratio, WINDOW) / held - 1), clocks, level)
         evidence = f"L(G) / L(x) is {now(ratio):.2f} and should be {held:g}; k is {now(k):.3f}"
         return said(history, "equilibrium lost", since, evidence)
     return None
 
 
-OFF = 0.25
+OFF, SLIGHTLY = 0.25, 0.1  # of the ratio; the second if the controller has no hold for half the run
+AT_END = 1e-3  # from 0 or 1
 
 
 def clip(history: History) -> Verdict | None:
