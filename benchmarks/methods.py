@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -98,9 +99,9 @@ def played(path: Path, chosen: Recipe, data: str, seed: int, asked: argparse.Nam
     )
     new = not is_run(path)
     run = start(data, chosen, options, Watcher()) if new else resume(path, ResumeOptions())
-    seconds, began = 60 * asked.minutes * (LATE if grows else 1), time.monotonic()
-    late = (lambda: False) if asked.images else (lambda: time.monotonic() - began > seconds)
-    train(run, Watcher(), stop=late)
+    minutes = math.inf if asked.images else asked.minutes * (LATE if grows else 1)
+    began = time.monotonic()
+    train(run, Watcher(), stop=lambda: time.monotonic() - began > 60 * minutes)
     done.write_text(json.dumps(time.monotonic() - began))
     print(f"{path}: {run.history()[-1]}", flush=True)
 

@@ -1,6 +1,6 @@
 """Short trainings, sick on purpose or healthy, and what the monitor says of each.
 
-    python benchmarks/verdicts.py train      # 100 trainings of 20,000 images, 10 to 60 s each
+    python benchmarks/verdicts.py train      # 103 trainings of 20,000 images, 10 to 60 s each
     python benchmarks/verdicts.py measure    # the Frechet distance along each
     python benchmarks/verdicts.py judge --half design
     python benchmarks/verdicts.py judge --half "held back"
@@ -159,10 +159,9 @@ def cases() -> list[Case]:
     """All, those for design first, with their seeds."""
     every = list(named())
     names = [case.name for case in every]
-    back = [case for case in every if held_back(case.name, names)]
-    return [case for case in every if case not in back] + [
-        replace(case, seed=case.seed + HELD_BACK) for case in back
-    ]
+    back = {name for name in names if held_back(name, names)}
+    seeded = [replace(c, seed=c.seed + HELD_BACK) if c.name in back else c for c in every]
+    return sorted(seeded, key=lambda case: case.name in back)
 
 
 def named() -> Iterator[Case]:

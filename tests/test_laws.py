@@ -87,9 +87,8 @@ def test_another_attempt_at_the_same_step_draws_other_noise(method: str) -> None
     ends = []
     for attempt in (0, 0, 1):
         players, reals = make_players(config), Noise()
-        begin_attempt(
-            players, attempt, failed=0, good=0, ill=False
-        )  # its gentler rate ends at once
+        # Its gentler rate ends at once.
+        begin_attempt(players, attempt, failed=0, good=0, ill=False)
         next(play(config, players, reals))
         ends.append({k: v for k, v in players.state().items() if k != "memory.attempt"})
     assert same(ends[0], ends[1])

@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
 
@@ -66,11 +67,9 @@ class Measuring:
         self._reals = self._some(prepared, prepared.training, self.n)
         self.few = self._reals[:FEW]
         self._real_variety = spread(self._some(prepared, prepared.training, GLANCED))
-        self._similarity: float | None = None  # of the reals; worked out when it is asked for
-        self._dimension: float | None = None  # of the reals, likewise
         # Loaded now: a package that is missing must be missed before anything is trained.
         self._network = load_lite0() if self.best_by == "frechet" else None
-        self._features: Features | None = None  # of the reals, likewise
+        self._features: Features | None = None  # of the reals; worked out when it is asked for
 
     def _some(self, prepared: Prepared, of: Indices, n: int) -> Images:
         """n images, evenly spread over these."""
@@ -90,10 +89,10 @@ class Measuring:
             found["swd"] = sliced_wasserstein(self._reals, fakes, seed=self._seed).mean
         if min(self._size) >= WINDOW and len(self._reals) > 3:
             found["similarity"] = diversity(fakes, seed=self._seed).similarity
-            found["similarity_reals"] = self._similarity_of_reals()
+            found["similarity_reals"] = self._similarity_of_reals
         if len(self._reals) >= LEAST_SCORED:
             found["dimension"] = dimension(fakes[: len(self._reals)])  # denser ones show other ways
-            found["dimension_reals"] = self._dimension_of_reals()
+            found["dimension_reals"] = self._dimension_of_reals
         if self._network:
             if self._features is None:
                 self._features = features_of(self._reals, self._network)
@@ -102,15 +101,13 @@ class Measuring:
         found |= self._overfit(players)
         return {name: _rounded(value) for name, value in found.items()} | _stage(players)
 
+    @cached_property
     def _similarity_of_reals(self) -> float:
-        if self._similarity is None:
-            self._similarity = diversity(self._reals, seed=self._seed).similarity
-        return self._similarity
+        return diversity(self._reals, seed=self._seed).similarity
 
+    @cached_property
     def _dimension_of_reals(self) -> float:
-        if self._dimension is None:
-            self._dimension = dimension(self._reals)
-        return self._dimension
+        return dimension(self._reals)
 
     def _drawn(self, players: Players, generator: nn.Module, n: int) -> Images:
         latents = players.space.fixed(n, self._seed).to(players.device)

@@ -21,6 +21,7 @@ from .errors import OptionError, unknown
 from .methods import METHODS
 from .networks import NETWORKS
 from .optim import OPTIMIZERS
+from .places import RunWord, SourceWord
 from .presets import PRESETS, recipe
 from .run import is_run
 from .session import ResumeOptions, TrainOptions
@@ -80,7 +81,7 @@ def parse_resume(argv: Sequence[str]) -> tuple[Path, ResumeOptions]:
         OptionError: an option that is fixed with the run.
     """
     fields: list[Any] = [
-        ("source", Annotated[Positional[str], arg(metavar="RUN", help="the run's directory")]),
+        ("source", Annotated[RunWord, arg(help="the run's directory")]),
         ("options", Annotated[ResumeOptions, arg(name="")], ResumeOptions()),
     ]
     command: type[Any] = dataclasses.make_dataclass("Resume", fields, frozen=True)
@@ -123,7 +124,7 @@ def _command(base: Recipe, names: dict[str, str]) -> type[Any]:
     command = dataclasses.make_dataclass(
         "Train",
         [
-            ("source", Annotated[Positional[str], arg(metavar="SOURCE", help=what)]),
+            ("source", Annotated[SourceWord, arg(help=what)]),
             choice("method", list(METHODS), "how the players play"),
             choice("preset", list(PRESETS[names["method"]]), "the numbers to start from"),
             choice("network", list(NETWORKS), "of both players"),
@@ -190,10 +191,11 @@ def _elsewhere(word: str) -> str:
 def _leaves(command: Any) -> list[str]:
     """The names of all options: fields, and fields of fields that are dataclasses."""
     names: list[str] = []
+    placed = _by_place(command)
     for name, kind in get_type_hints(command).items():
         if dataclasses.is_dataclass(kind):
             names += _leaves(kind)
-        elif name not in _by_place(command):
+        elif name not in placed:
             names.append(name)
     return names
 

@@ -34,6 +34,14 @@ def panels(columns: int, rows: int = 1, *, title: str = "") -> tuple[Figure, lis
     return figure, list(axes.flat)
 
 
+def panels_in_rows(count: int, *, title: str = "") -> tuple[Figure, list[Axes]]:
+    """So many equal panels, three in a row; what is left of the last row stays empty."""
+    figure, axes = panels(3, -(-count // 3), title=title)
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    return figure, axes[:count]
+
+
 def label(axis: Axes, x: str, y: str, title: str = "") -> None:
     """Names of both axes, with units, and what the panel shows."""
     axis.set_xlabel(x, fontsize=8)

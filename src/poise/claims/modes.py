@@ -52,7 +52,7 @@ from ..sampling import draw as sampled
 from ..training import play
 from ..watcher import Watcher
 from .claim import Claim, Pieces, Result, Scale
-from .drawing import COLOURS, label, panels
+from .drawing import COLOURS, label, panels_in_rows
 from .images import image_config, kept_in
 from .points import GAP, SETS, PointReals, centres, toy_config, toy_players
 
@@ -179,8 +179,8 @@ def draw(results: Sequence[Result]) -> Figure:
     """Points over the data for each method, and bars of the modes found on each set."""
     figure = results[0].figure
     points = [on for on, found in figure.items() if "points" in found["gan"]]
-    rows = len(points) + -(-len(figure) // 3)
-    sheet, axes = panels(3, rows, title="Modes found at equal processor time")
+    count = 3 * len(points) + len(figure)
+    sheet, axes = panels_in_rows(count, title="Modes found at equal processor time")
     for row, on in enumerate(points):
         for axis, name in zip(axes[3 * row :], METHODS[True], strict=False):
             found = figure[on][name]
@@ -190,7 +190,7 @@ def draw(results: Sequence[Result]) -> Figure:
             axis.scatter(x, y, s=3, color=COLOURS[name])
             label(axis, "x", "y", f"{name}: {found['found']} of {found['of']}")
     bars = axes[3 * len(points) :]
-    for axis, (on, by_method) in zip(bars, figure.items(), strict=False):
+    for axis, (on, by_method) in zip(bars, figure.items(), strict=True):
         names = list(by_method)
         every = np.array([[r.figure[on][name]["found"] for name in names] for r in results])
         axis.bar(names, every.mean(axis=0), color=[COLOURS[name] for name in names], alpha=0.6)
@@ -198,8 +198,6 @@ def draw(results: Sequence[Result]) -> Figure:
             axis.scatter(range(len(names)), found, s=8, color="k", zorder=3)
         axis.axhline(by_method["gan"]["of"], color="k", linestyle=":", linewidth=1)
         label(axis, "method (dots: seeds)", "modes found", on)
-    for axis in bars[len(figure) :]:
-        axis.set_axis_off()
     return sheet
 
 

@@ -38,7 +38,7 @@ from ..optim import Adam, Move, RMSProp, owned
 from ..players import Players
 from ..training import play
 from .claim import Claim, Pieces, Result, Scale
-from .drawing import COLOURS, label, panels, seeds
+from .drawing import COLOURS, label, panels_in_rows, seeds
 from .points import SETS, PointReals, toy_config, toy_players
 
 if TYPE_CHECKING:
@@ -186,13 +186,11 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
 def draw(results: Sequence[Result]) -> Figure:
     """Distance of samples over training, a panel a set-up, and steps against the gradient."""
     setups = list(results[0].figure)
-    rows = -(-(len(setups) + 1) // 3)
-    figure, (last, *axes) = panels(3, rows, title="What moves a critic with clipped weights")
+    title = "What moves a critic with clipped weights"
+    figure, (last, *axes) = panels_in_rows(len(setups) + 1, title=title)
     colours = [COLOURS["real"], COLOURS["wgan"], COLOURS["progressive"], COLOURS["gan"]]
     share = [(k + 1) / LOOKS for k in range(LOOKS)]
-    for axis in axes[len(setups) :]:
-        axis.set_axis_off()
-    for axis, setup in zip(axes, setups, strict=False):
+    for axis, setup in zip(axes, setups, strict=True):
         for name, colour in zip(results[0].figure[setup], colours, strict=True):
             curves = [result.figure[setup][name]["far"] for result in results]
             seeds(axis, share, curves, colour, name)

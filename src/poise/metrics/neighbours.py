@@ -27,14 +27,20 @@ def squared(a: NDArray[np.float32], b: NDArray[np.float32]) -> Iterator[tuple[sl
         yield part, found
 
 
-def radii(points: NDArray[np.float32], k: int) -> Floats:
-    """The squared distance of each point to its k-th nearest other one, [n]; needs n > k."""
-    out = np.empty(len(points))
+def nearest_others(points: NDArray[np.float32], k: int) -> Floats:
+    """Squared distances of each point to its k nearest other ones, nearest first, [n, k]; n > k."""
+    out = np.empty((len(points), k))
     for part, found in squared(points, points):
         at = np.arange(len(found))
         found[at, part.start + at] = np.inf
-        out[part] = np.partition(found, k - 1, axis=1)[:, k - 1]
+        out[part] = np.sort(np.partition(found, k - 1, axis=1)[:, :k], axis=1)
     return out
+
+
+def radii(points: NDArray[np.float32], k: int) -> Floats:
+    """The squared distance of each point to its k-th nearest other one, [n]; needs n > k."""
+    radius: Floats = nearest_others(points, k)[:, -1]
+    return radius
 
 
 def nearest(

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from .neighbours import radii
+from .neighbours import nearest_others
 from .sets import Images
 
 SEEN_AT = 16  # pixels a side, at the least; under 32 at the most
@@ -58,7 +58,7 @@ def dimension(images: Images) -> float:
     At most as many as an image has numbers; 0 where more than a tenth of them have a twin.
     """
     points = pooled(images).numpy()
-    nearest, second = radii(points, 1), radii(points, 2)  # squared distances
+    nearest, second = nearest_others(points, 2).T  # squared distances
     alone = nearest > 0
     ratios = np.full(len(points), math.inf)
     ratios[alone] = np.log(second[alone] / nearest[alone]) / 2
