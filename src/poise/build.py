@@ -20,6 +20,7 @@ def make_players(config: Config, rank: int = 0, ranks: int = 1) -> Players:
         generator = networks.generator(config.data.size, config.data.channels)
         critic = networks.critic(config.data.size, config.data.channels)
     for network in (generator, critic):
+        # torch's types know the two only apart.
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = config.recipe.optimizer.optimizer
     return Players(

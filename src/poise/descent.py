@@ -20,6 +20,7 @@ def descend(*moves: tuple[Optimizer, Tensor]) -> None:
     """
     for optimizer, loss in moves:
         optimizer.zero_grad(set_to_none=True)
+        # torch gives `backward` no types.
         loss.backward(inputs=owned(optimizer))  # type: ignore[no-untyped-call]
         _average_gradients(optimizer)
         _weigh(optimizer)

@@ -53,7 +53,7 @@ def read_generator(path: Path, device: str = "cpu") -> Generator:
     try:
         with safetensors.safe_open(path, "pt") as file:
             facts = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         if facts.get("poise") != str(VERSION):
             raise RunError(
                 f"{path} holds no generator that this Poise reads (version {facts.get('poise')}, "

@@ -80,7 +80,8 @@ def _kept(path: Path, shape: tuple[int, ...], known: Known) -> Classifier | None
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})["classifier"])
-            weights: dict[str, torch.Tensor] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+            names = file.keys()  # a safetensors file is no mapping
+            weights: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in names}
         asked = (FORMAT, list(shape), list(known.kinds))
         if (facts["format"], facts["shape"], facts["kinds"]) != asked:
             return None

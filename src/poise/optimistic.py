@@ -25,7 +25,7 @@ class _Optimistic(Optimizer):
     """Moves by 2 u_t - u_{t-1}, where a subclass says what the update u_t is."""
 
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:  # type: ignore[override]  # takes no closure: nothing here has one
         """Move every parameter that has a gradient once."""
         for group in self.param_groups:
             moving = [p for p in group["params"] if p.grad is not None]

@@ -114,6 +114,7 @@ def _command(base: Recipe, names: dict[str, str]) -> type[Any]:
     """A dataclass whose fields are the options, for tyro to read."""
 
     def choice(name: str, known: Sequence[str], text: str) -> tuple[str, Any, Any]:
+        # Known only now, and mypy wants it written out.
         kind = Literal[tuple(known)]  # type: ignore[valid-type]
         return name, Annotated[kind, arg(help=text)], names[name]
 

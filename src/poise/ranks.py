@@ -57,6 +57,7 @@ def _store() -> Any:
     agent_has_it = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     has_it = rank == 0 and not agent_has_it
+    # torch.distributed names its stores at run time only.
     store = dist.TCPStore(address, port, of, has_it, TIMEOUT)  # type: ignore[attr-defined]
     return dist.PrefixStore(f"poise-{attempt}", store)  # type: ignore[attr-defined]
 

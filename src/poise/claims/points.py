@@ -116,7 +116,7 @@ class Unmoved(Optimizer):
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         super().__init__(parameters, {"lr": 0.0})
 
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:  # type: ignore[override]  # takes no closure: nothing here has one
         """Nothing."""
 
 

@@ -115,7 +115,7 @@ class Stored(Indexed):
 
     def parse(self) -> Pixels:
         """All images, [n, h, w]."""
-        raise NotImplementedError
+        raise NotImplementedError  # each set defines it
 
     def image(self, index: int) -> Pixels:
         """One of them, [h, w, 1]."""

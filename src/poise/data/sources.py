@@ -32,11 +32,11 @@ class Source:
 
     def entries(self) -> Iterator[Entry]:
         """All there is, in any order."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of source defines it
 
     def read(self, name: str) -> bytes | Pixels:
         """A file's bytes, or pixels [h, w, c]. May raise OSError or Unusable."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of source defines it
 
     def fingerprint(self) -> str:
         """Changes when the source does. A sum of hashes, as scanning has no order."""
@@ -77,7 +77,7 @@ class Indexed(Source):
 
     def image(self, index: int) -> Pixels:
         """Image number `index`, [h, w, c]."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of source defines it
 
 
 def is_hidden(path: str) -> bool:
