@@ -219,12 +219,11 @@ def keeping_shares(folder: Path, rounds: int) -> Iterator[float]:
             training += seconds(lambda: next(loop), 1)
         per_image = training / (reals.drawn - first)
         before, losses = next(loop)
-        chores = config.chores
         cost = seconds(partial(keeper.meter.add, losses), 4) / 4 / (reals.drawn - before)
         for chore, every in (
             (lambda: keeper._log(reals.drawn), config.log_every),
-            (keeper.saver._sample, chores.sample_every),
-            (keeper.saver._save, chores.save_every),
+            (keeper.saver._sample, config.sample_every),
+            (keeper.saver._save, config.save_every),
         ):
             cost += seconds(chore, 1) / every
         yield cost / per_image

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from poise import planning
-from poise.config import Config, Images
+from poise.config import Chores, Config, Images
 from poise.errors import OptionError
 from poise.machine import Phase, phases_of
 from poise.methods import Progressive
 from poise.networks import Growing
-from poise.planning import bytes_per_image, plan
+from poise.planning import paced, plan
 from poise.presets import recipe
 from poise.size import Size, levels_of
+from poise.step_memory import bytes_per_image, saved_bytes
 
 from .small import small_config
 
@@ -159,9 +160,9 @@ def test_the_memory_of_an_image_is_what_one_more_adds() -> None:
     """Scaled weights are saved as well, once for all images, and outweigh an image of 4x4."""
     config = config_of(Size(16, 16), 1, networks=Growing(latent=8, maps=512, widest=64))
     for level in range(3):
-        more = planning._saved(config, level, 12) - planning._saved(config, level, 8)
+        more = saved_bytes(config, level, 12) - saved_bytes(config, level, 8)
         assert bytes_per_image(config, level) == pytest.approx(more / 4, rel=0.1)
-    assert planning._saved(config, 0, 1) > 5 * bytes_per_image(config, 0)
+    assert saved_bytes(config, 0, 1) > 5 * bytes_per_image(config, 0)
 
 
 def test_the_memory_of_an_image_grows_with_its_pixels_and_maps() -> None:
@@ -170,6 +171,26 @@ def test_the_memory_of_an_image_grows_with_its_pixels_and_maps() -> None:
     for level in (3, 4):
         ratio = bytes_per_image(wide, level) / bytes_per_image(narrow, level)
         assert ratio == pytest.approx(4, rel=0.35)
+
+
+def test_a_slow_run_shows_and_saves_something_in_minutes_and_a_fast_one_not_too_often() -> None:
+    """A picture in 3 minutes and a checkpoint in 10, in round numbers of images."""
+
+    def intervals(images_per_second: float) -> tuple[int | None, ...]:
+        chores = paced(small_config(chores=Chores()), images_per_second).chores
+        return chores.sample_every, chores.save_every
+
+    assert intervals(1e6) == (20_000, 50_000)
+    assert intervals(18.0) == (2_000, 10_000)  # of 3,240 and 10,800
+    assert intervals(2.0) == (1_000, 1_000)  # fewer samples would cost more than 1 % of the time
+    assert intervals(0.01) == (1_000, 5)
+    assert intervals(1e-6) == (1_000, 1)
+
+
+def test_intervals_that_were_given_stay() -> None:
+    given = Chores(log_every=300, sample_every=7, save_every=99_999)
+    for speed in (0.1, 1e6):
+        assert paced(small_config(chores=given), speed).chores == given
 
 
 def test_phases_that_do_not_reach_the_full_size_are_refused() -> None:

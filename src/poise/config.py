@@ -68,8 +68,8 @@ class Chores:
     """What is done beside training, and when. None of it changes what training computes."""
 
     log_every: int | None = None  # images; unset: 2,000, less in a short run, for a verdict on it
-    sample_every: int = 20_000  # images
-    save_every: int = 50_000  # images
+    sample_every: int | None = None  # images; unset: 20,000, fewer where those take over 3 minutes
+    save_every: int | None = None  # images; unset: 50,000, fewer where those take over 10 minutes
     keep: int = 3  # newest checkpoints kept
     milestone_every: int = 500_000  # images; a checkpoint at each is kept for good
     measure_every: int | None = None  # images; unset: so that it costs at most 5 % of the time
@@ -112,6 +112,16 @@ class Config:
     def log_every(self) -> int:
         """Images from one line of the log to the next: 50 lines, where a run has 20,000 images."""
         return self.chores.log_every or max(400, min(2_000, self.recipe.images // 50))
+
+    @property
+    def sample_every(self) -> int:
+        """Images from one grid of samples to the next."""
+        return self.chores.sample_every or 20_000
+
+    @property
+    def save_every(self) -> int:
+        """Images from one checkpoint to the next."""
+        return self.chores.save_every or 50_000
 
     @property
     def identity(self) -> str:

@@ -140,7 +140,7 @@ def _checkpoint(run: Run, at: str | int, warn: Callable[[str], None]) -> Checkpo
     if found is None:
         raise RunError(
             f"{run.path} has no whole checkpoint yet: the first one comes after "
-            f"{run.config.chores.save_every:,} images, or when training ends: poise train "
+            f"{run.config.save_every:,} images, or when training ends: poise train "
             f"{run.path}"
         )
     return found

@@ -98,7 +98,7 @@ class Keeper:
         drawn, config, chores = self.reals.drawn, self.run.config, self.run.config.chores
         self.meter.add(losses)
         self._pass_on_notes()
-        logs, saves = due(config.log_every, before, drawn), due(chores.save_every, before, drawn)
+        logs, saves = due(config.log_every, before, drawn), due(config.save_every, before, drawn)
         every, ends = chores.measure_every, drawn >= config.recipe.images
         measures = every is not None and due(every, before, drawn)
         trouble = None
@@ -117,7 +117,7 @@ class Keeper:
         images = config.recipe.images
         word = self.observer.verdict.name
         self.watcher.stepped(Moment(drawn, images, speed, self._memory, self._numbers, word))
-        if due(chores.sample_every, before, drawn):
+        if due(config.sample_every, before, drawn):
             self.saver.sample()
         if saves:
             self.saver.save()

@@ -106,4 +106,6 @@ def beginning(run: Run, drawn: int) -> str:
         return f"{run.path} is at its end already, after {drawn:,} images."
     if drawn:
         return f"Going on from image {drawn:,} to {images:,}."
-    return f"Training to {images:,} images, in {run.path}."
+    every = run.config.sample_every
+    shown = f" Samples every {every:,} images, in its samples/." if every < images else ""
+    return f"Training to {images:,} images, in {run.path}.{shown}"

@@ -10,24 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
-
-import psutil
-import torch
-from torch import Tensor, nn
 
 from .config import Config
 from .errors import OptionError
 from .machine import Phase, timed, with_threads
 from .methods import Progressive
 from .networks import Growing
-from .size import Size, levels_of
+from .size import levels_of
+from .step_memory import bytes_per_image, free_memory
 
 FINAL = 4  # settling phases at the full size: 2.4 of the paper's 12 million images
 LEAST_STEPS = 4  # batches in a phase; with fewer a level is not worth having
 PROVISIONAL = 1_000_000_000  # images, until it is known how many the hours hold
 WORTH = 200_000  # images; a budget that holds fewer is better spent on narrower networks
 SHARE = 0.5  # of the free memory that a step may take
+PICTURE = 180.0  # seconds from one picture to the next, at most ...
+SAMPLES = 1_000  # ... but at least so many images: drawing 64 then takes 1 % of the time
+LOST = 600.0  # seconds of training that a crash may cost
 # By what the paper's `maps` and `widest` are divided, widest first.
 NARROWER = ((1, 1), (4, 2), (16, 8), (32, 8))
 
@@ -64,6 +63,32 @@ def resolved(config: Config) -> Config:
         OptionError: the images or the memory are too few; it says what would fit.
     """
     return _settled(next(_widths(config, None)))
+
+
+def paced(config: Config, images_per_second: float) -> Config:
+    """The configuration with the intervals of its log, samples and checkpoints, for good.
+
+    Where training is slow a picture comes, and a checkpoint, before the usual number of images.
+    """
+
+    def within(seconds: float, most: int, least: int) -> int:
+        return max(least, min(most, _round_down(seconds * images_per_second)))
+
+    chores = replace(
+        config.chores,
+        log_every=config.log_every,
+        sample_every=config.chores.sample_every or within(PICTURE, config.sample_every, SAMPLES),
+        save_every=config.chores.save_every or within(LOST, config.save_every, 1),
+    )
+    return replace(config, chores=chores)
+
+
+def _round_down(x: float) -> int:
+    """The nearest of 1, 2, 5, 10, 20, 50, ... below."""
+    if x < 1:
+        return 0
+    digits = str(int(x))
+    return max(n for n in (1, 2, 5) if n <= int(digits[0])) * int(10 ** (len(digits) - 1))
 
 
 def _settled(config: Config) -> Config:
@@ -200,42 +225,3 @@ def _within_memory(config: Config) -> Config:
             span, fewest = min(method.span, fits * max(at)), min(method.fewest, fits)
             method = replace(method, span=span, fewest=fewest)
     return replace(config, recipe=replace(config.recipe, method=method))
-
-
-def free_memory(device: str) -> int:
-    """Bytes that can still be had on a device."""
-    if device.startswith("cuda"):
-        free, _ = torch.cuda.mem_get_info(device)
-        return free
-    available: int = psutil.virtual_memory().available
-    return available
-
-
-def bytes_per_image(config: Config, level: int) -> int:
-    """About what a critic's update keeps in memory for one image at a level.
-
-    Counted on the meta device, without doing the work: all that autograd saves for the scores of a
-    real, a fake and a mixed image and for the gradient of the last; of two images less that of one,
-    since weights that are scaled when they are used are saved too, once for all images.
-    """
-    return _saved(config, level, 2) - _saved(config, level, 1)
-
-
-def _saved(config: Config, level: int, n: int) -> int:
-    networks, size = config.recipe.networks, config.data.size
-    saved: list[int] = []
-
-    def keep(tensor: Tensor) -> Tensor:
-        if not isinstance(tensor, nn.Parameter):
-            saved.append(tensor.numel() * tensor.element_size())
-        return tensor
-
-    with torch.device("meta"):
-        critic: Any = networks.critic(size, config.data.channels)
-        at: Size = critic.levels[level]
-        critic.grow_to(critic.stage._replace(level=level))
-        x = torch.empty(n, config.data.channels, *at, requires_grad=True)
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda kept: kept):
-            scores = critic(x) + critic(x.detach()) + critic(x.detach())
-            torch.autograd.grad(scores.sum(), x, create_graph=True)
-    return sum(saved)

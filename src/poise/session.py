@@ -24,7 +24,7 @@ from .errors import OptionError, RunError
 from .files import free_space
 from .machine import device_named, forecast
 from .methods import METHODS, Progressive
-from .planning import plan, refuse_early
+from .planning import paced, plan, refuse_early
 from .run import Run, checkpoints_of, next_name
 from .size import levels_of
 from .watcher import Watcher
@@ -101,7 +101,7 @@ def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) 
     watcher.say(prepared.report)
     config = with_images(config, prepared)
     config, speeds = plan(config, options.threads, options.hours)
-    config = replace(config, chores=replace(config.chores, log_every=config.log_every))  # for good
+    config = paced(config, speeds[config.threads])
     config = measuring.planned(config, prepared, speeds[config.threads])
     watcher.say(forecast(config, speeds))
     path = options.out or next_name(Path("runs"), _stem(source, config))
