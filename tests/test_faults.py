@@ -31,7 +31,7 @@ from poise.data.prepared import Prepared
 from poise.errors import RunError, TrainingFailed
 from poise.methods import WGANGP
 from poise.players import Losses, Players, Reals
-from poise.recovery import attempt_of
+from poise.recovery import Trouble, attempt_of, given_up
 from poise.run import Run
 from poise.session import check_space
 
@@ -519,6 +519,16 @@ def test_a_run_without_retries_ends_with_the_first_trouble(
     config = replace(trained.config, chores=replace(trained.config.chores, retries=0))
     with pytest.raises(TrainingFailed, match=r"not finite after 128 images; none is saved\."):
         trained_run(tmp_path / "run", config)
+
+
+def test_a_run_that_is_given_up_says_where_its_best_is(trained: Run, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", trained.config)
+    run.best.save(96, {"x": torch.ones(1)}, {})
+    trouble = Trouble("diverging", 96)
+    assert "; the best one at 96 images is whole." in str(given_up(run, trouble, 640))
+    run.checkpoints.save(416, {"x": torch.ones(1)}, {})
+    whole = "; the checkpoint at 416 images is whole and the best one at 96 images is whole."
+    assert whole in str(given_up(run, trouble, 640))
 
 
 # --- images that changed or are gone --------------------------------------------------------------

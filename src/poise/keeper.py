@@ -180,7 +180,7 @@ class Keeper:
         if attempt > retries:
             if self.writes:
                 self.run.event("failed", failed, why=trouble.what)
-            raise given_up(trouble, failed, retries, self.saver.saved)
+            raise given_up(self.run, trouble, failed)
         good = last_good(self.run, trouble.since, attempt, began, self._fell_back)
         if good:
             self._take(good.drawn, good.tensors)

@@ -84,9 +84,12 @@ def begin_attempt(players: Players, attempt: int, failed: int, good: int, *, ill
     return f"{part} up to {until:,} images" if halved == 1 else f"{part} from now on"
 
 
-def given_up(trouble: Trouble, failed: int, retries: int, saved: int) -> TrainingFailed:
-    """The error that ends a run after enough attempts; `saved` is -1 where nothing was."""
+def given_up(run: Run, trouble: Trouble, failed: int) -> TrainingFailed:
+    """The error that ends a run after enough attempts, and what there is of it."""
+    retries = run.config.chores.retries
     again = f" again, after {retries} attempts" if retries else ""
-    whole = f"the checkpoint at {saved:,} images is whole" if saved >= 0 else "none is saved"
-    text = f"{trouble.what} after {failed:,} images{again}; {whole}. {trouble.advice}"
-    return TrainingFailed(text)
+    kinds = {"the checkpoint": run.checkpoints, "the best one": run.best}
+    newest = [(name, kept.drawn()[-1]) for name, kept in kinds.items() if kept.drawn()]
+    whole = " and ".join(f"{name} at {drawn:,} images is whole" for name, drawn in newest)
+    what = f"{trouble.what} after {failed:,} images{again}"
+    return TrainingFailed(f"{what}; {whole or 'none is saved'}. {trouble.advice}")
