@@ -233,6 +233,7 @@ def test_the_checkpoint_with_the_lowest_measure_is_kept_and_is_what_loading_take
         (1e-4, 100, 64, 20),
         (1e-4, 1_000, 64, 2),
         (1.0, 1_000, 64, 1),
+        (0.01, 0.01, 1024, 107),  # 64,000 s: one look at least in each 600 s, of 10 s
     ],
 )
 def test_a_plan_keeps_to_a_twentieth_of_the_time_where_even_one_look_fits(

@@ -44,7 +44,8 @@ from .size import Size
 
 GLANCED = 64  # images of a glance
 SHARE = 0.03  # of the time of training that looks may take; with the glances it is 0.05 at most
-LOOKS = 20  # at a run, at least, if that can be had; and at most
+LOOKS = 20  # at a run, where there is time for them, and more where ...
+APART = 600.0  # ... those would be so many seconds apart or more
 LONGEST = 60.0  # seconds of a look: other ranks wait for it
 FEWER = (1024, 512, 256, 128, 64)  # images of each kind in a look
 FROM = 256  # images on which features are worth their time: there are 320 of them
@@ -182,8 +183,8 @@ def _as_seen(x: Tensor, critic: Any) -> Tensor:
 def planned(config: Config, prepared: Prepared, images_per_second: float) -> Config:
     """The configuration with the interval, the images and the measure that its time allows.
 
-    What was chosen stays. As many images as leave time for 20 looks, and features if they do. Where
-    interval and images are given nothing is timed, so the same command gives the same bytes.
+    What was chosen stays. As many images as leave time for all looks, and features if they do.
+    Where interval and images are given nothing is timed, so the same command gives the same bytes.
     """
     chores, images = config.chores, config.recipe.images
     if chores.measure_every and chores.measure_images:
@@ -194,7 +195,8 @@ def planned(config: Config, prepared: Prepared, images_per_second: float) -> Con
     measuring = Measuring(replace(config, chores=replace(chores, measure_by="swd")), prepared)
     each = _seconds_of(lambda: measuring.look(players)) / measuring.n
     by = chores.measure_by
-    looks = min(LOOKS, math.ceil(images / (chores.measure_every or 1)))
+    often = max(LOOKS, math.ceil(images / images_per_second / APART))
+    looks = math.ceil(images / chores.measure_every) if chores.measure_every else often
     worth = seconds / looks > FROM * (each + FEATURES_TAKE)
     enough = len(prepared.training) >= LEAST_FEATURES
     if by == "frechet" and not enough:
