@@ -214,7 +214,7 @@ def draw(runs: list[Run], path: Path, title: str) -> None:
     axes[-1].set_ylim(bottom=0)
     axes[-1].legend()
     figure.suptitle(title)
-    figure.savefig(path, dpi=70)
+    figure.savefig(path, dpi=85)
     plt.close(figure)
 
 
