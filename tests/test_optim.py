@@ -19,6 +19,7 @@ from poise.optim import (
     SGD,
     Adam,
     RMSProp,
+    load_moments,
     rate_after,
 )
 
@@ -147,3 +148,15 @@ def test_other_numbers_that_make_no_sense_are_refused() -> None:
         RMSProp(alpha=-0.1)
     with pytest.raises(OptionError, match="--decay is a number of images"):
         SGD(decay=-1)
+
+
+def test_what_is_loaded_lies_where_the_kernels_read_it() -> None:
+    """Fused ones read the number of steps beside the parameter; others on the CPU, at no sync."""
+    saved = {"0.step": torch.tensor(3.0), "0.exp_avg": torch.ones(2)}
+    for fused, there in ((True, "meta"), (False, "cpu")):
+        weight = torch.nn.Parameter(torch.zeros(2, device="meta"))
+        optimizer = torch.optim.Adam([weight])
+        optimizer.param_groups[0]["fused"] = fused  # a meta device has no fused kernels
+        load_moments(optimizer, saved)
+        state = optimizer.state[weight]
+        assert (state["step"].device.type, state["exp_avg"].device.type) == (there, "meta")

@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 import torch
 
+from poise import meter as meter_module
 from poise import ranks
 from poise.build import make_players
 from poise.config import Config
 from poise.data.prepared import Prepared
 from poise.errors import OptionError
+from poise.meter import Meter
 from poise.methods import METHODS
 from poise.players import Players
 from poise.recovery import attempt_of
@@ -62,14 +64,14 @@ def one_rank(method: str, rank: int, of: int, port: int, out: Path) -> None:
     os.environ.update(
         RANK=str(rank), WORLD_SIZE=str(of), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
-    assert ranks.join() == (rank, of)
+    assert ranks.join("cpu") == (rank, of)
     config = unmixed(method)
     players = make_players(config, rank, of)
     meter = play_to(config, IMAGES, players, Noise(rank=rank, ranks=of))
     meter.share()
     sums = {name: value.item() for name, value in meter.state().items()}
     state = {name: value.flatten().tolist() for name, value in players.state().items()}
-    said = ranks.any_rank(rank == 1, players.device)  # one rank alone was asked to stop
+    said = ranks.any_rank(rank == 1)  # one rank alone was asked to stop
     out.write_text(json.dumps({"state": state, "sums": sums, "means": meter.read(), "said": said}))
     ranks.leave()
 
@@ -178,8 +180,67 @@ def test_batches_that_the_ranks_cannot_share_are_refused_before_training(
 
 
 def test_alone_nothing_is_met_and_nothing_is_changed() -> None:
-    assert ranks.join() == (0, 1)
+    assert ranks.join("cpu") == (0, 1)
     assert not ranks.together()
-    assert not ranks.any_rank(False, torch.device("cpu"))
+    assert not ranks.any_rank(False)
     values = torch.arange(3.0)
     assert ranks.mean_over_ranks(values) is values
+
+
+def test_a_mean_of_the_log_counts_every_rank_by_its_finite_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two ranks, of which the other had one finite step of 9 where this one had three of 1."""
+    monkeypatch.setattr(meter_module, "mean_over_ranks", lambda mine: (mine + other) / 2)
+    for shared in (False, True):  # by a save before the line
+        meter = Meter()
+        for _ in range(3):
+            meter.add({"a": torch.tensor(1.0)})
+        other: Any = torch.tensor([[9.0], [1.0]])
+        if shared:
+            parts = iter([torch.tensor(9.0), torch.tensor(1.0)])
+            monkeypatch.setattr(
+                meter_module, "mean_over_ranks", lambda mine, parts=parts: (mine + next(parts)) / 2
+            )
+            meter.share()
+            monkeypatch.setattr(meter_module, "mean_over_ranks", lambda mine: mine)
+        assert meter.read() == {"a": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("device", "backend", "current"),
+    [("cpu", "gloo", []), ("cuda:1", "cpu:gloo,cuda:nccl", ["cuda:1"])],
+)
+def test_ranks_meet_on_the_device_of_the_run(
+    device: str, backend: str, current: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also on a machine with GPUs that the run does not use."""
+    told: dict[str, Any] = {"current": []}
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", told["current"].append)
+    monkeypatch.setattr(ranks, "_store", lambda: None)
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda by, **rest: told.update(by=by, **rest)
+    )
+    assert ranks.join(device) == (1, 2)
+    assert (told["by"], told["rank"], told["world_size"]) == (backend, 1, 2)
+    assert told["current"] == current
+
+
+@pytest.mark.parametrize(
+    ("of", "asked", "own"),
+    [
+        ("2", "cuda", "cuda:1"),
+        ("2", "cuda:0", "cuda:1"),
+        ("2", "cpu", "cpu"),
+        ("1", "cuda:3", "cuda:3"),
+    ],
+)
+def test_each_of_several_ranks_has_a_gpu_of_its_own(
+    of: str, asked: str, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", of)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert ranks.own_device(asked) == own

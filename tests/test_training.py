@@ -76,6 +76,7 @@ OUT_OF_MEMORY: list[Exception] = []
 KINDS = [
     torch.OutOfMemoryError("CUDA out of memory"),
     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 1 TB"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 17.06 GB)"),
     MemoryError(),
 ]
 

@@ -203,7 +203,7 @@ class Keeper:
 
     def _agreed(self, trouble: Trouble | None) -> Trouble | None:
         """What one rank sees, told to all: they go back together."""
-        since = most(trouble.since + 1 if trouble else 0, self.players.device)
+        since = most(trouble.since + 1 if trouble else 0)
         return trouble or (Trouble("another rank says why", since - 1) if since else None)
 
     def _not_finite(self, drawn: int) -> Trouble | None:

@@ -30,8 +30,9 @@ class Meter:
     def read(self) -> dict[str, float]:
         """The means, over all ranks, and start anew; NaN where no step's number was finite."""
         names = sorted(self.sums)  # from a checkpoint they come in another order
-        sums, counts = ([part[name] for name in names] for part in (self.sums, self.counts))
-        means = mean_over_ranks(torch.stack(sums) / torch.stack(counts))  # one sync
+        rows = [torch.stack([part[name] for name in names]) for part in (self.sums, self.counts)]
+        sums, counts = mean_over_ranks(torch.stack(rows))
+        means = sums / counts  # one sync, when they are read
         self.clear()
         return dict(zip(names, means.tolist(), strict=True))
 
@@ -40,9 +41,10 @@ class Meter:
         self.sums, self.counts = {}, {}
 
     def share(self) -> None:
-        """Give every rank the mean sums: one of them saves, and all load that on a resume."""
+        """Give every rank the mean of all: one of them saves, and all load that on a resume."""
         for name in sorted(self.sums):
             self.sums[name] = mean_over_ranks(self.sums[name])
+            self.counts[name] = mean_over_ranks(self.counts[name].float())
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint must hold for the next log line to come out the same."""

@@ -138,15 +138,17 @@ def moments(optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:
 def load_moments(optimizer: Optimizer, saved: Mapping[str, Tensor]) -> None:
     """Take over what `moments` gave."""
     optimizer.state.clear()
-    parameters = owned(optimizer)
+    pairs = [(p, group) for group in optimizer.param_groups for p in group["params"]]
     for key, value in saved.items():
         index, _, name = key.partition(".")
-        parameter = parameters[int(index)]
+        parameter, group = pairs[int(index)]
         # Laid out as the parameter is: fused kernels walk both by their addresses.
         like = parameter if value.shape == parameter.shape else value
-        optimizer.state[parameter][name] = torch.empty_like(
-            like, dtype=value.dtype, device=like.device
-        ).copy_(value)
+        # They read the number of steps on the device; others, on the CPU.
+        there = like is parameter or group.get("fused")
+        device = parameter.device if there else torch.device("cpu")
+        held = torch.empty_like(like, dtype=value.dtype, device=device)
+        optimizer.state[parameter][name] = held.copy_(value)
 
 
 def _check(move: Move) -> None:

@@ -216,9 +216,12 @@ class Players:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out; the CPU's allocator has no error of its own."""
+    """Whether an error says that memory ran out; of a CPU and of MPS it is one of any kind."""
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return known or "can't allocate memory" in str(error)
+    return known or any(words in str(error) for words in RAN_OUT)
+
+
+RAN_OUT = ("can't allocate memory", "MPS backend out of memory")
 
 
 def losses(**values: Tensor) -> Losses:

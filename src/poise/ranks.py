@@ -28,15 +28,19 @@ def rank_of_ranks() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def join() -> tuple[int, int]:
+def join(device: str) -> tuple[int, int]:
     """Meet the other ranks, if there are any; this one's rank and the number of all.
 
-    From here to `leave`, gradients and means are those of all ranks.
+    From here to `leave`, gradients and means are those of all ranks, on the device of each. What
+    they agree on beside that goes from CPU to CPU, so that it waits for no GPU.
     """
     rank, of = rank_of_ranks()
     if of > 1 and not dist.is_initialized():
+        on_gpu = torch.device(device).type == "cuda"
+        if on_gpu:
+            torch.cuda.set_device(device)  # what names none, pinned memory too, goes by this
         dist.init_process_group(
-            "nccl" if torch.cuda.is_available() else "gloo",
+            "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
             store=_store(),
             rank=rank,
             world_size=of,
@@ -87,8 +91,9 @@ def first_makes(make: Callable[[], Path]) -> Path:
 
 def own_device(name: str) -> str:
     """The device of this rank: with several, each has a GPU of its own."""
-    local = os.environ.get("LOCAL_RANK")
-    return f"cuda:{local}" if name == "cuda" and local is not None else name
+    local, (_, of) = os.environ.get("LOCAL_RANK"), rank_of_ranks()
+    shared = of > 1 and local is not None and torch.device(name).type == "cuda"
+    return f"cuda:{local}" if shared else name
 
 
 def leave() -> None:
@@ -102,16 +107,16 @@ def together() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
-def any_rank(flag: bool, device: torch.device) -> bool:
+def any_rank(flag: bool) -> bool:
     """Whether any rank says so: all must stop after the same step."""
-    return bool(most(int(flag), device))
+    return bool(most(int(flag)))
 
 
-def most(value: int, device: torch.device) -> int:
+def most(value: int) -> int:
     """The largest value of all ranks."""
     if not together():
         return value
-    said = torch.tensor(value, device=device)
+    said = torch.tensor(value)
     dist.all_reduce(said, dist.ReduceOp.MAX)
     return int(said)
 
@@ -126,5 +131,4 @@ def mean_over_ranks(values: torch.Tensor) -> torch.Tensor:
 
 def wait_for_all() -> None:
     """Go on only when every rank is here."""
-    if together():
-        dist.barrier()
+    most(0)  # not a barrier of torch's: that one would pick a GPU

@@ -6,7 +6,8 @@ features h_k hold the image as well as ever. Of all linear ways out, these are t
 
     W_k, b_k = argmin  sum over z, pixels of |W h_k(z) + b - down(G(z))|^2
 
-with G(z) brought down to the size of level k by means. Solved exactly, in float64.
+with G(z) brought down to the size of level k by means. Solved exactly, in float64 and on the CPU:
+not every device has it.
 
 Held by: tests/test_readout.py
 """
@@ -37,14 +38,14 @@ def at_level(network: Any, level: int, latents: Tensor, fitted: Tensor) -> Tenso
     stage: Stage = network.stage
     size = network.levels[level]
     features = network.images[level].weight.shape[1] + 1  # and a constant
-    device = latents.device
-    squares = torch.zeros(features, features, dtype=torch.float64, device=device)
+    squares = torch.zeros(features, features, dtype=torch.float64)
     products: Tensor | float = 0.0
     try:
-        for z in torch.split(fitted.to(device), BATCH):
+        for z in torch.split(fitted.to(latents.device), BATCH):
             h = _pixels(_features(network, level, z))  # [pixels, features]
             network.grow_to(stage)
-            goal = adaptive_avg_pool2d(network(z).double(), size).movedim(1, 3).flatten(0, 2)
+            whole = network(z).cpu().double()
+            goal = adaptive_avg_pool2d(whole, size).movedim(1, 3).flatten(0, 2)
             squares += h.T @ h
             products = products + h.T @ goal
         squares.diagonal().add_(RIDGE * squares.diagonal().mean())
@@ -76,5 +77,5 @@ def _features(network: Any, level: int, z: Tensor) -> Tensor:
 
 def _pixels(h: Tensor) -> Tensor:
     """Features [n, maps, h, w] as float64 rows [n * h * w, maps + 1]; the last number is 1."""
-    rows = h.double().movedim(1, 3).flatten(0, 2)
+    rows = h.cpu().double().movedim(1, 3).flatten(0, 2)
     return torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)

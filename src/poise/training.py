@@ -34,8 +34,8 @@ def train(run: Run, watcher: Watcher, stop: Callable[[], bool] = lambda: False) 
         InputError: its images changed or are gone, or somebody else trains it.
         TrainingFailed: the training gave way; what was saved is whole.
     """
-    rank, of = ranks.join()
     config = replace(run.config, device=ranks.own_device(run.config.device))
+    rank, of = ranks.join(config.device)
     with locked(run.path) if rank == 0 else nullcontext():
         torch.set_num_threads(config.threads)
         torch.backends.cudnn.deterministic = True  # on CUDA, too, a resume is to the bit
@@ -45,7 +45,7 @@ def train(run: Run, watcher: Watcher, stop: Callable[[], bool] = lambda: False) 
         keeper.resume()
         for before, losses in play(config, players, reals):
             keeper.after_step(before, losses)
-            if ranks.any_rank(stop() or keeper.enough, players.device):
+            if ranks.any_rank(stop() or keeper.enough):
                 break
         done = keeper.close()
     ranks.leave()
