@@ -25,6 +25,18 @@ def test_equal_images_are_not_apart_in_whatever_order(side: int) -> None:
     assert apart(x, x.flip(0)).item() == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("size", [(7, 7), (9, 9), (8, 9), (15, 20)])
+def test_of_a_base_that_nothing_was_doubled_to_everything_counts(size: tuple[int, int]) -> None:
+    x = torch.randn(6, 3, *size, generator=torch.Generator().manual_seed(0))
+    assert apart(x, x).item() == 0
+    lighter = x + 1  # which a level below would show, too
+    patches = torch.randn(PATCHES, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    unit = patches / patches.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    assert apart(x, lighter).item() == pytest.approx(
+        unit.flatten(1).sum(1).abs().mean().item(), rel=1e-4
+    )
+
+
 @pytest.mark.parametrize("side", [8, 16, 64])
 def test_what_the_level_below_shows_as_well_does_not_count(side: int) -> None:
     coarse, other = (enlarged(images(6, side // 2, seed)) for seed in (0, 1))

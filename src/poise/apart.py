@@ -3,7 +3,7 @@
 With v the images and W the 1-Wasserstein distance on a line,
 
     d = v - up(down(v))                    what a level has that the one below cannot show; v itself
-                                           where images are under 7 pixels
+                                           where images are under 7 pixels, or no level is below
     apart = mean over 32 random patches w of 7x7 of W(w * d_real, w * d_fake)
 
 the patches' answers over all images and places of the step. A sliced Wasserstein distance, on the
@@ -38,6 +38,8 @@ def _added(v: Tensor) -> Tensor:
     """What the level of v adds to the one below."""
     if min(v.shape[2:]) < SIDE:
         return interpolate(v, scale_factor=2.0)
+    if v.shape[2] % 2 or v.shape[3] % 2:
+        return v  # no smaller images were doubled to these
     return v - interpolate(avg_pool2d(v, 2), scale_factor=2.0)
 
 

@@ -125,7 +125,7 @@ def first_above(x: Row, clocks: Row, level: float) -> int:
     return int(clocks[min(below[-1] + 1 if len(below) else 0, len(x) - 1)])
 
 
-def said(history: History, name: str, since: int, evidence: str) -> Verdict:
-    """A verdict, with the advice of the method where it has some of its own."""
-    advice = history.signals.advice.get(name, ADVICE[name])
+def said(history: History, name: str, since: int, evidence: str, *, of: str = "") -> Verdict:
+    """A verdict, with the advice of the method where it has some of its own, `of` this kind."""
+    advice = history.signals.advice.get(name + of, ADVICE[name])
     return Verdict(name, since, evidence, advice)

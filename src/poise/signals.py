@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 Lines = Sequence[Mapping[str, Any]]
+BELOW = ", below"
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,13 @@ class Signals:
 
     falls: str = "distance"  # falls as images get better, once the critic has learned to see
     won: float | None = None  # value of `falls` at which the critic tells every fake
-    unit: str = ""  # mean square of (gradient norm - 1), which is small for a critic that is held
+    unit: str = ""  # mean square of (gradient norm / what is held - 1): small while it is held
     clipped: str = ""  # share of the critic's weights that lie at their bound
     level: str = ""  # what grows: other numbers mean something else at another whole number of it
     control: str = ""  # a controller that has lost its hold at 0 or 1
     held: float | None = None  # the ratio loss_g / loss_x that the controller holds
-    advice: Mapping[str, str] = field(default_factory=dict)  # by verdict: what to do, in words
+    # By verdict (and `BELOW` where a ratio is below what is held): what to do, in words.
+    advice: Mapping[str, str] = field(default_factory=dict)
 
     def phase(self, line: Mapping[str, Any]) -> tuple[int, bool]:
         """The level at which a line was written, and whether it was fully in; (0, True) if no such.

@@ -24,6 +24,7 @@ from .history import (
     now,
     said,
 )
+from .signals import BELOW
 from .trends import blocks, smoothed, swings, trend
 
 Rule = Callable[[History], Verdict | None]
@@ -35,9 +36,10 @@ def diverging(history: History) -> Verdict | None:
     if len(unit) >= LEAST and now(unit) > UNIT:
         since = first_above(smoothed(unit, WINDOW), history.clocks(history.signals.unit), UNIT)
         norm = 1 + math.sqrt(now(unit))
-        evidence = f"the critic's gradient has a norm of about {norm:.1f}, and 1 is held"
+        evidence = f"the critic's gradient has a norm of about {norm:.1f} times what is held"
         return said(history, "diverging", since, evidence)
-    # A critic's scores have no fixed zero: where its norm is known their size says nothing.
+    # A critic's scores have no fixed zero, and a large norm may be what is held: where its norm is
+    # known neither losses nor the size of a gradient say anything.
     losses = () if len(unit) else ("loss_g", history.signals.falls)
     for name in (*losses, "grad_c"):
         x = np.abs(history.column(name))
@@ -46,7 +48,7 @@ def diverging(history: History) -> Verdict | None:
         reference = float(np.median(x[: max(4, len(x) // 4)]))
         grown = now(x) / max(reference, 1e-12)
         grows = grown > GROWN and now(x) > LARGE and trend(blocks(x, BLOCKS)) > SURE
-        if now(x) > HUGE or grows:
+        if grows or (now(x) > HUGE and not len(unit)):
             since = first_above(smoothed(x, WINDOW), history.clocks(name), min(HUGE, 3 * reference))
             evidence = f"{name} is {now(x):.3g}, {grown:.0f} times what it was at the start"
             return said(history, "diverging", since, evidence)
@@ -115,7 +117,8 @@ def equilibrium(history: History) -> Verdict | None:
         level = SLIGHTLY if stuck else OFF
         since = first_above(np.abs(smoothed(ratio, WINDOW) / held - 1), clocks, level)
         evidence = f"L(G) / L(x) is {now(ratio):.2f} and should be {held:g}; k is {now(k):.3f}"
-        return said(history, "equilibrium lost", since, evidence)
+        below = "" if now(ratio) > held else BELOW
+        return said(history, "equilibrium lost", since, evidence, of=below)
     return None
 
 

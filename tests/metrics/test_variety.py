@@ -71,6 +71,15 @@ def test_a_few_twins_change_it_little_and_many_make_it_0() -> None:
     assert dimension(np.zeros_like(images)) == 0
 
 
+@pytest.mark.parametrize("n", [3, 9, 10, 16])
+def test_a_twin_among_few_makes_it_0_and_is_never_not_a_number(n: int) -> None:
+    images = pictures(4, n=n)
+    images[1] = images[0]
+    found = dimension(images)
+    assert found == 0 if n < 16 else found >= 0
+    assert dimension(pictures(4, n=n)) > 0
+
+
 def test_noise_has_more_than_any_rule_and_never_more_than_an_image_has_numbers() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (200, 4, 4, 1), dtype=np.uint8)
     assert 8 < dimension(noise) <= 16

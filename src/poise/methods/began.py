@@ -33,7 +33,7 @@ from ..descent import descend
 from ..errors import OptionError
 from ..plateau import Plateau
 from ..players import Losses, Players, Reals, losses
-from ..signals import Signals
+from ..signals import BELOW, Signals
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ class BEGAN:
         nearer = f"a --gamma nearer to 1 than {self.gamma:g}, " if self.gamma < 1 else ""
         text = nearer + slower + sooner
         advice = dict.fromkeys(("equilibrium lost", "collapsing"), text[0].upper() + text[1:])
+        faster = f"a --critic-rate above {self.critic_rate:g}, "
+        advice["equilibrium lost" + BELOW] = f"A --gamma below {self.gamma:g}, {faster}{sooner}"
         return Signals("convergence", control="k", held=self.gamma, advice=advice)
 
     def step(self, players: Players, reals: Reals) -> Losses:

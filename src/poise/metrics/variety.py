@@ -64,6 +64,6 @@ def dimension(images: Images) -> float:
     ratios[alone] = np.log(second[alone] / nearest[alone]) / 2
     ratios.sort()
     kept = math.ceil(KEPT * len(ratios))
-    total = ratios[:kept].sum() + (len(ratios) - kept) * ratios[kept - 1]
+    total = np.minimum(ratios, ratios[kept - 1]).sum()  # the largest are not trusted
     most = points.shape[1]
     return float(min(most, (kept - 1) / total)) if total > 0 else float(most)
