@@ -62,6 +62,24 @@ def as_images(pixels: Any) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
+def test_a_critic_that_sees_how_much_a_batch_varies_sees_batches_of_one_size(
+    larger: Prepared,
+) -> None:
+    """30 held-out images beside 256 that it knows: each in batches of 28, none left over."""
+    config = measured(tiny(larger))
+    players, seen = make_players(config), []
+
+    class Watched(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(len(x))
+            return x.flatten(1).mean(1)
+
+    players.critic = Watched()
+    assert "overfit" in Measuring(config, larger).look(players)
+    assert set(seen) == {28}
+    assert len(seen) == 9 + 1 + 9  # of known, held-out and drawn images
+
+
 def test_samples_that_are_the_images_have_distance_0_and_all_variety(larger: Prepared) -> None:
     config = measured(tiny(larger))
     players, watching = make_players(config), Measuring(config, larger)
@@ -261,7 +279,7 @@ def test_features_are_measured_where_there_is_time_for_them(
     larger: Prepared, tmp_path: Path
 ) -> None:
     config = tiny(larger, images=160)
-    config = replace(config, chores=replace(config.chores, measure_by="frechet"))
+    config = replace(config, chores=replace(config.chores, measure_by="frechet", measure_every=160))
     config = planned(config, larger, images_per_second=1e-3)
     assert config.chores.measure_images == 1024
     config = measured(config, measure_images=64)
@@ -285,3 +303,12 @@ def test_a_new_run_plans_its_measures(shapes: Prepared, tmp_path: Path) -> None:
     chores = Run.open(tmp_path / "run").config.chores
     assert None not in (chores.measure_every, chores.measure_images, chores.measure_by)
     assert generator.drawn == Run.open(tmp_path / "run").best.drawn()[0]
+
+
+def test_features_of_too_few_images_are_refused_whatever_else_was_chosen(
+    tmp_path: Path,
+) -> None:
+    few = prepare("shapes", tmp_path / "few.poise", PrepareOptions(size="8", limit=60), workers=1)
+    config = measured(tiny(few), measure_by="frechet")
+    with pytest.raises(OptionError, match="frechet needs 64 training images, got 5"):
+        planned(config, few, images_per_second=1.0)

@@ -17,7 +17,7 @@ from .latents import LatentSpace
 from .machine import device_named
 from .readout import at_level, enough
 from .run import Run
-from .sampling import draw
+from .sampling import at_once, draw
 from .size import Size
 
 AVERAGE = "average."  # the start of the names of its tensors
@@ -82,7 +82,7 @@ class Generator:
     def __call__(self, latents: Tensor) -> Tensor:
         """Images [n, c, h, w] in [-1, 1] of latents [n, d]."""
         device = next(self.network.parameters()).device
-        return draw(self.network, latents.to(device)).clamp(-1, 1)
+        return draw(self.network, latents.to(device), at_once(self.size)).clamp(-1, 1)
 
 
 def _warn(text: str) -> None:

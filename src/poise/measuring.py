@@ -39,7 +39,7 @@ from .metrics.swd import SIDE, sliced_wasserstein
 from .metrics.variety import dimension, spread
 from .pictures import to_uint8
 from .players import Players
-from .sampling import draw
+from .sampling import at_once, draw
 from .size import Size
 
 GLANCED = 64  # images of a glance
@@ -51,7 +51,6 @@ FEWER = (1024, 512, 256, 128, 64)  # images of each kind in a look
 FROM = 256  # images on which features are worth their time: there are 320 of them
 FEATURES_TAKE = 0.005  # seconds an image, at the very least
 FEW = 16  # images, to time features with
-AT_ONCE = 16  # images: 64 of 1024x1024 would need more memory than a step of training does
 SCORED = 256  # images, at most, of each kind that the critic scores
 LEAST_SCORED = 16  # images below which nothing can be said of a critic or of a dimension
 
@@ -114,7 +113,8 @@ class Measuring:
         latents = players.space.fixed(n, self._seed).to(players.device)
         training = generator.training
         generator.eval()
-        parts = [self._seen(draw(generator, part)) for part in torch.split(latents, AT_ONCE)]
+        some = at_once(self._size)
+        parts = [self._seen(draw(generator, part, some)) for part in torch.split(latents, some)]
         generator.train(training)
         return np.concatenate(parts)
 
@@ -133,12 +133,13 @@ class Measuring:
         """
         if min(len(self._held_out), len(self._trained)) < LEAST_SCORED:
             return {}
-        n = min(SCORED, len(self._trained))
-        fakes = self._drawn(players, players.generator, n)
+        fakes = self._drawn(players, players.generator, len(self._trained))
         sets = (self._trained, self._held_out, fakes)
-        known, held, false = (_scores(players, images) for images in sets)
+        # A critic that sees how much a batch varies must see batches of one size.
+        some = min(at_once(self._size), *(len(images) // 4 * 4 for images in sets))
+        known, held, false = (_scores(players, images, some) for images in sets)
         gap, reach = known.mean() - held.mean(), known.mean() - false.mean()
-        error = math.sqrt(known.var(ddof=1) / n + held.var(ddof=1) / len(held))
+        error = math.sqrt(known.var(ddof=1) / len(known) + held.var(ddof=1) / len(held))
         return {
             "overfit": float(gap / max(abs(reach), 1e-12)),
             "overfit_z": float(gap / max(error, 1e-12)),
@@ -154,19 +155,22 @@ def _stage(players: Players) -> dict[str, float]:
     return {"stage": level - 1 + alpha}
 
 
-def _scores(players: Players, images: Images) -> NDArray[np.float64]:
-    """How real the critic finds images [n, h, w, c]; if it rebuilds them: how well."""
+def _scores(players: Players, images: Images, some: int) -> NDArray[np.float64]:
+    """How real the critic finds images [n, h, w, c]; if it rebuilds them: how well.
+
+    It sees `some` at a time; those that are left over in the end are not scored.
+    """
     critic: Any = players.critic
     training = critic.training
     critic.eval()
     found = []
-    for first in range(0, len(images), GLANCED):
-        part = torch.from_numpy(np.ascontiguousarray(images[first : first + GLANCED]))
+    for last in range(some, len(images) + 1, some):
+        part = torch.from_numpy(np.ascontiguousarray(images[last - some : last]))
         x = part.to(players.device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         x = _as_seen(x, critic)
         answer: Tensor = critic(x)
         score = answer if answer.ndim == 1 else -(x - answer).abs().flatten(1).mean(1)
-        found.append(score.double().cpu().numpy())
+        found.append(score.cpu().double().numpy())
     critic.train(training)
     return np.concatenate(found)
 
@@ -187,6 +191,12 @@ def planned(config: Config, prepared: Prepared, images_per_second: float) -> Con
     Where interval and images are given nothing is timed, so the same command gives the same bytes.
     """
     chores, images = config.chores, config.recipe.images
+    enough = len(prepared.training) >= LEAST_FEATURES
+    if chores.measure_by == "frechet" and not enough:
+        raise OptionError(
+            f"--measure-by frechet needs {LEAST_FEATURES} training images, got "
+            f"{len(prepared.training)}. Give --measure-by swd."
+        )
     if chores.measure_every and chores.measure_images:
         chosen = replace(chores, measure_by=chores.measure_by or "swd")
         return replace(config, chores=chosen)
@@ -198,12 +208,6 @@ def planned(config: Config, prepared: Prepared, images_per_second: float) -> Con
     often = max(LOOKS, math.ceil(images / images_per_second / APART))
     looks = math.ceil(images / chores.measure_every) if chores.measure_every else often
     worth = seconds / looks > FROM * (each + FEATURES_TAKE)
-    enough = len(prepared.training) >= LEAST_FEATURES
-    if by == "frechet" and not enough:
-        raise OptionError(
-            f"--measure-by frechet needs {LEAST_FEATURES} training images, got "
-            f"{len(prepared.training)}. Give --measure-by swd."
-        )
     if by == "frechet" or (by is None and worth and enough and find_spec(PACKAGE)):
         network = load_lite0()
         with_features = each + _seconds_of(lambda: features_of(measuring.few, network)) / FEW

@@ -28,7 +28,7 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         ),
         # Algorithm 1 and the authors' code.
         "paper": Recipe(WGAN(thorough=True), DCGAN(latent=100), RMSProp(5e-5), images=50_000_000),
-        # Figure 3, left: an MLP generator with 4 hidden layers of 512.
+        # The authors' code with MLPs for both: 4 linear layers. The paper speaks of 4 hidden ones.
         "mlp": Recipe(WGAN(thorough=True), MLP(latent=100), RMSProp(5e-5), images=50_000_000),
     },
     "wgan-gp": {

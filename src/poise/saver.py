@@ -12,7 +12,7 @@ from .meter import Meter
 from .pictures import grid, png, to_uint8
 from .players import Players, Reals
 from .run import Run
-from .sampling import draw
+from .sampling import at_once, draw
 from .watcher import Watcher
 
 SAMPLES = 64  # images in a grid of samples
@@ -95,8 +95,9 @@ class Saver:
         }
 
     def _sample(self) -> None:
-        latents = self.players.space.fixed(SAMPLES, self.run.config.seed)
-        images = to_uint8(draw(self.players.average, latents.to(self.players.device)))
+        players, config = self.players, self.run.config
+        latents = players.space.fixed(SAMPLES, config.seed).to(players.device)
+        images = to_uint8(draw(players.average, latents, at_once(config.data.size)))
         self.run.save_samples(self.reals.drawn, png(grid(images), at_least=512))
 
     def _sparing_the_run(self, chore: Callable[[], None]) -> None:

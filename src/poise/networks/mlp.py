@@ -1,6 +1,7 @@
-"""Four linear layers of 512, blind to space: the plain networks of WGAN's figures 3 and 5 to 7.
+"""Four linear layers of 512, blind to space: the plain networks of WGAN's authors' code.
 
-Arjovsky, Chintala, Bottou 2017, https://arxiv.org/abs/1701.07875, section 4.
+Arjovsky, Chintala, Bottou 2017, https://arxiv.org/abs/1701.07875, section 4, which speaks of four
+hidden layers instead: `layers=5`.
 
 Differs from the authors' code: the generator ends in tanh, so that images are in [-1, 1] for
 every network; hidden layers can be normalised.

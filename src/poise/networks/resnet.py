@@ -47,7 +47,7 @@ class ResNet:
 
 
 class Block(nn.Module):
-    """Two convolutions beside a shortcut; doubles the side, halves it, or (scale 1) keeps it."""
+    """Two convolutions beside a shortcut; doubles the side, or halves it (scale below 1)."""
 
     def __init__(self, before: int, after: int, norm: Norm, scale: float) -> None:
         super().__init__()
