@@ -86,7 +86,11 @@ def test_what_is_fixed_with_a_run_cannot_be_given_when_it_goes_on() -> None:
         ("networks", "mlp", "networks cannot be 'mlp'"),
         ("data", poise.PrepareOptions(), 'no option called "data"'),
         ("size", (8, 3), "a side must be 4 to 4096 pixels, got 8x3"),
-        ("threads", 100_000, "--threads must be 1 to 1024, got 100000"),
+        (
+            "threads",
+            100_000,
+            "--threads must be 1 to 1024, or 0 for the fastest number, got 100000",
+        ),
     ],
 )
 def test_a_value_of_another_kind_is_refused_before_anything_is_made(

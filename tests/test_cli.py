@@ -24,10 +24,12 @@ HELP_FILE = DOCS / "help.txt"
 def whole_help() -> str:
     """The help of every command, and of `train` for every method, without frames."""
     commands = [
+        ["claims"],
         ["evaluate"],
         ["export"],
         ["prepare"],
         ["sample"],
+        ["status"],
         ["walk"],
         *(["train", "--method", name] for name in METHODS),
     ]

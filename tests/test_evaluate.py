@@ -410,8 +410,15 @@ def test_runs_of_other_sizes_or_other_sets_are_refused(
     run: Run, trained: Run, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = refused(capsys, run.path, trained.path)
-    assert f"{run.path} was trained on shapes and {trained.path} on shapes" in told
-    assert "--reals" in told
+    assert f"{run.path} draws images of 16x16 with 3 channels and {trained.path} of 8x8" in told
+    twin = here / "twin"
+    shutil.copytree(trained.path, twin)
+    config, print_of = twin / "config.json", trained.config.data.fingerprint
+    config.write_text(config.read_text().replace(print_of, "0" * len(print_of)))
+    told = refused(capsys, trained.path, twin)
+    assert f"{trained.path} was trained on shapes and {twin} on shapes, so no one set" in told
+    assert f"--reals {trained.config.data.prepared}" in told
+    shutil.rmtree(twin)
     told = refused(capsys, run.path, trained.path, "--reals", run.config.data.prepared)
     assert f"{trained.path} draws images of 8x8 with 3 channels, the reals are 16x16 with 3" in told
     gray = PrepareOptions(size="16", limit=30, channels=1)
@@ -446,7 +453,7 @@ WORDS = {
     "{run} -n 3": "-n must be at least 4 images, got 3",
     "{run} --batch 0": "--batch must be at least 1 image, got 0",
     "{run} --seed 99999999999999999999": "--seed",
-    "{run} --device tpu": "--device cpu",
+    "{run} --device tpu": "a --device is auto, cpu",
     "{run} --at 7": "keeps no checkpoint after 7 images",
     "{run} --at worst": "--at is best, last or a number of images",
     "{run} --out taken.json": "taken.json is there already and is not overwritten",

@@ -54,7 +54,7 @@ def test_a_number_that_is_given_is_taken() -> None:
     config, speeds = with_threads(small_config(network="mlp"), 1)
     assert config.threads == 1
     assert speeds[1] > 0
-    with pytest.raises(OptionError, match="--threads must be 1 to 1024, got -1"):
+    with pytest.raises(OptionError, match=r"--threads must be 1 to 1024, or 0 for the .*, got -1"):
         with_threads(small_config(), -1)
 
 
@@ -75,7 +75,7 @@ def test_a_step_of_a_hundred_critic_updates_is_broken_off(monkeypatch: pytest.Mo
 def test_a_device_that_is_not_there_is_refused() -> None:
     assert device_named("cpu") == "cpu"
     assert device_named("auto") in ("cpu", "cuda", "mps")
-    with pytest.raises(OptionError, match=r'no device "abacus" here: .* Use --device cpu\.'):
+    with pytest.raises(OptionError, match='no device "abacus" here: a --device is auto, cpu, mps'):
         device_named("abacus")
 
 

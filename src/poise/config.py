@@ -104,7 +104,10 @@ class Config:
         if self.recipe.images < 1:
             raise OptionError(f"--images must be at least 1, got {self.recipe.images}.")
         if not 1 <= self.threads <= MOST_THREADS:
-            raise OptionError(f"--threads must be 1 to {MOST_THREADS}, got {self.threads}.")
+            raise OptionError(
+                f"--threads must be 1 to {MOST_THREADS}, or 0 for the fastest number, got "
+                f"{self.threads}."
+            )
         if not -(2**63) <= self.seed < 2**63:
             raise OptionError(f"--seed is a number of 64 bits, got {self.seed}.")
 

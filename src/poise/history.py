@@ -21,7 +21,7 @@ HARDLY = 0.02  # a fall that is none
 LATE = 0.2  # of a history: what counts as now
 
 ADVICE = {
-    "too early": "Wait for some more images.",
+    "too early": "Wait for some more images, or train on with a larger --images.",
     "learning": "Let it go on.",
     "converging": "Let it go on; it ends soon.",
     "stalled": "Stop here: `sample` takes the best checkpoint. More variety of images, a wider "

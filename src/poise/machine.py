@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import replace
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from .players import Players, Reals, out_of_memory
 from .size import Size
 
 SECONDS = 1.0  # of real steps timed for each number of threads
+KNOWN = re.compile(r"cpu|mps|cuda(:\d+)?")
 GAIN = 1.1  # a doubling of the threads must pay this much: other programs want cores too
 
 
@@ -33,6 +35,8 @@ def device_named(name: str) -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
+    if not KNOWN.fullmatch(name):
+        raise OptionError(f'no device "{name}" here: a --device is auto, cpu, mps, cuda or cuda:1.')
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -59,7 +59,7 @@ GROUPS = (
     Group("How far from the real images? Lower is better.", ("swd", "fid", "frechet", "kid")),
     Group("Does each one look real? Higher is better.", ("precision", "density", "recognised")),
     Group(
-        "Is all of their variety there? Higher is better, but for KL and MS-SSIM: lower.",
+        "Is all of their variety there? Higher is better; KL: lower; MS-SSIM: near the floor.",
         ("recall", "coverage", "modes", "kl", "ms_ssim"),
     ),
     Group(

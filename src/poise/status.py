@@ -37,9 +37,10 @@ def describe(run: Run) -> Iterator[str]:
     """
     log, measures = run.history(), run.measures()
     if not log and not run.checkpoints.drawn():
+        first = min(run.config.log_every, run.config.recipe.images)
         raise RunError(
-            f"{run.path} has logged nothing yet: the first line comes after "
-            f"{run.config.log_every:,} images: poise train {run.path}"
+            f"{run.path} has logged nothing yet: the first line comes after {first:,} images: "
+            f"poise train {run.path}"
         )
     images = run.config.recipe.images
     drawn = max([*(line["drawn"] for line in log[-1:]), *run.checkpoints.drawn()])

@@ -120,13 +120,19 @@ def _of_the_runs(
             f"{names[0]} is no run, so nothing says what it should look like. Give the real images "
             "as well: --reals photos/"
         )
-    data = [Run.open(Path(name)).config.data for name in loaded]
-    for name, other in zip(loaded, data, strict=True):
-        if other.fingerprint != data[0].fingerprint:
+    (one, first), *others = loaded.items()
+    for name, other in others:
+        if (other.size, other.channels) != (first.size, first.channels):
             raise OptionError(
-                f"{next(iter(loaded))} was trained on {data[0].source} and {name} on "
-                f"{other.source}, so no one set is right for both. Say which: --reals "
-                f"{data[0].prepared}"
+                f"{one} draws images of {first.size} with {first.channels} channels and {name} of "
+                f"{other.size} with {other.channels}: give runs of one size."
+            )
+    data = [Run.open(Path(name)).config.data for name in loaded]
+    for name, of in zip(loaded, data, strict=True):
+        if of.fingerprint != data[0].fingerprint:
+            raise OptionError(
+                f"{one} was trained on {data[0].source} and {name} on {of.source}, so no one set "
+                f"is right for both. Say which: --reals {data[0].prepared}"
             )
     wanted = size or next(iter(loaded.values())).size
     return RealSet(same_images(data[0], watcher), wanted, data[0].source)

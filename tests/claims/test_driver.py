@@ -159,7 +159,7 @@ def test_a_failure_stays_on_the_page_with_its_reason_and_ends_with_1_unless_it_i
     assert reproduce(asked(tmp_path, 3), heard) == 1
     page = (tmp_path / "claims.md").read_text()
     assert "FAIL (2 of 3 seeds pass)" in page
-    assert "**0 of 1 claims reproduce.**" in page
+    assert "**0 of the 1 claims that were run reproduce, with 3 seeds each.**" in page
     use(monkeypatch, replace(experiment.claim, failure="Seeds end at one."))
     assert reproduce(asked(tmp_path, 3), heard) == 0
     assert "Why not, as far as we know: Seeds end at one." in (tmp_path / "claims.md").read_text()

@@ -25,7 +25,11 @@ def page(found: Sequence[Outcome], folder: Path, beside: Path) -> str:
     """The page of these outcomes, whose pictures lie in `folder`, to be written in `beside`."""
     scale = f" --scale {found[0].scale}" if found and found[0].scale != "quick" else ""
     right = sum(outcome.passed for outcome in found)
-    lines = [HEAD.format(scale=scale), f"**{right} of {len(found)} claims reproduce.**", ""]
+    counts = sorted({len(outcome.runs) for outcome in found}) or [0]
+    seeds = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
+    of = f"**{right} of the {len(found)} claims that were run reproduce"
+    head = f"{of}, with {seeds} seed{'s' * (seeds != '1')} each.**"
+    lines = [HEAD.format(scale=scale), head, ""]
     lines += ["| claim | of | verdict | seeds | seconds |", "|---|---|---|---:|---:|"]
     lines += [_row(outcome) for outcome in found]
     missing = [name for name in NAMES if name not in {outcome.name for outcome in found}]
@@ -92,4 +96,5 @@ def _section(outcome: Outcome, pictures: str) -> Iterator[str]:
     for run in outcome.runs:
         yield from _table(run)
     yield ""
-    yield f"Again: `poise claims {outcome.name} --scale {outcome.scale}`"
+    again = f"poise claims {outcome.name} --scale {outcome.scale} --seeds {len(outcome.runs)}"
+    yield f"Again: `{again}`"

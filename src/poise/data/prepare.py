@@ -129,7 +129,8 @@ def _check_apart(source: Path, out: Path) -> None:
     """A set inside its own source would be found as images of the next one."""
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         raise DataError(
-            f"{out} lies in the folder of images, where Poise never writes. Choose another place."
+            f"{out} lies in the folder of images, where Poise never writes. Name a place outside, "
+            "as with --out ../runs/NAME (of prepare: the second word), or start elsewhere."
         )
 
 

@@ -48,8 +48,8 @@ class Growing:
     maps: int = 8192  # feature maps of level k: maps / 2^(k+1) ...
     widest: int = 512  # ... and at most so many; both times `width`
     group: int = 4  # images over which the critic sees the deviation; 1: it sees none
-    pixelnorm: bool = True  # normalise the generator's features pixel by pixel
-    equalized: bool = True  # scale weights whenever they are used, not once
+    pixelnorm: bool = True  # off: the generator's features are not normalised
+    equalized: bool = True  # off: weights are scaled once, not whenever they are used
 
     prior: ClassVar[Prior] = "normal"
     can: ClassVar[frozenset[str]] = frozenset({"score", "grow"})
