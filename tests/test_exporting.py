@@ -166,7 +166,7 @@ def test_without_its_packages_onnx_names_the_extra_before_it_loads_anything(
     assert command("export", tmp_path / "no-run") == 2
     told = capsys.readouterr().err
     assert "--to onnx needs onnx_that_is_not_there" in told
-    assert 'pip install "poise[export]"' in told
+    assert "poise[export]" in told
 
 
 def damage(facts: dict[str, str]) -> dict[str, str]:

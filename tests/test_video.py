@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import weakref
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -186,6 +187,6 @@ def test_an_mp4_without_pyav_is_refused_with_the_way_to_get_it(
     with pytest.raises(OptionError) as error:
         check_suffix(Path("walk.mp4"))
     assert str(error.value) == (
-        "MP4 needs PyAV, which is not installed: pip install 'poise[video]'. "
-        "A .webp needs nothing more."
+        "MP4 needs PyAV, which is not installed. A .webp needs nothing more; or run: "
+        f"{sys.executable} -m pip install 'poise[video]'"
     )

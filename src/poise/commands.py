@@ -15,7 +15,7 @@ from . import session
 from .data.options import PrepareOptions
 from .data.prepare import prepare
 from .data.prepared import Prepared, is_prepared
-from .errors import DataError, OptionError
+from .errors import DataError, OptionError, install
 from .evaluate import evaluate, parse_evaluate
 from .exporting import export, parse_export
 from .machine import forecast
@@ -159,7 +159,7 @@ def claims(argv: Sequence[str]) -> int:
         OptionError: matplotlib, which draws the figures, is missing.
     """
     if find_spec("matplotlib") is None:
-        raise OptionError("poise claims needs matplotlib: pip install 'poise[claims]'")
+        raise OptionError(f"poise claims needs matplotlib: {install('claims')}")
     from .claims.driver import parse_claims, reproduce
 
     with Terminal() as terminal:

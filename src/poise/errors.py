@@ -12,6 +12,7 @@ Each message says what was expected, what came, and what to do next.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -45,6 +46,11 @@ class OptionError(InputError):
 
 class RunError(InputError):
     """A run directory that cannot be used as asked."""
+
+
+def install(extra: str) -> str:
+    """The command that brings an extra into the Python that runs this; "pip" may be another's."""
+    return f"{sys.executable} -m pip install 'poise[{extra}]'"
 
 
 def unknown(what: str, name: str, known: Iterable[str], hint: str = "") -> OptionError:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .errors import OptionError, RunError
+from .errors import OptionError, RunError, install
 from .generator import Generator
 from .pictures import to_uint8
 
@@ -95,7 +95,7 @@ def refuse_without_packages() -> None:
     if missing:
         raise OptionError(
             f"--to onnx needs {', '.join(missing)}, not installed here. Install what it takes: "
-            'pip install "poise[export]".'
+            f"{install('export')}"
         )
 
 

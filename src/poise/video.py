@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .errors import OptionError
+from .errors import OptionError, install
 
 LARGEST_SIDE = 16_383  # pixels; of WebP, and H.264 holds hardly more
 QUALITY = 90  # of 100: below it the edges of enlarged pixels show rings
@@ -35,8 +35,8 @@ def check_suffix(out: Path) -> None:
         raise OptionError(f"--out is a .webp or an .mp4, got {out}.")
     if out.suffix.lower() == ".mp4" and find_spec("av") is None:
         raise OptionError(
-            "MP4 needs PyAV, which is not installed: pip install 'poise[video]'. "
-            "A .webp needs nothing more."
+            "MP4 needs PyAV, which is not installed. A .webp needs nothing more; or run: "
+            f"{install('video')}"
         )
 
 

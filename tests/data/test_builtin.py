@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def test_a_missing_package_is_named_with_the_command(
     monkeypatch.setattr(importlib.util, "find_spec", find)
     with pytest.raises(DataError) as caught:
         builtin(name, 32, None)
-    assert str(caught.value).endswith(f"Run: {command}")
+    assert str(caught.value).endswith(f"Run: {sys.executable} -m {command}")
 
 
 @needs_digits

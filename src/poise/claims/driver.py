@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import OptionError, RunError
+from ..errors import OptionError, RunError, install
 from ..files import write_asked
 from ..options import parsed
 from ..places import NameWords
@@ -22,7 +22,6 @@ from .page import PAGE, page
 
 SEEDS = {"quick": 1, "full": 3}  # by scale, when nobody says
 PARTS = "parts"  # folder of what is kept while an experiment runs
-EXTRA = "pip install 'poise[claims]'"
 
 
 @dataclass(frozen=True)
@@ -166,4 +165,6 @@ def _refuse_without(claims: dict[str, Claim]) -> None:
     for name, claim in claims.items():
         for package in claim.needs:
             if find_spec(package) is None:
-                raise OptionError(f"{name} needs {package}, which is not installed: {EXTRA}")
+                raise OptionError(
+                    f"{name} needs {package}, which is not installed: {install('claims')}"
+                )

