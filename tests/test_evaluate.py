@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
-from poise import evaluate, naming
+from poise import evaluate, naming, subjects
 from poise.data import labelled
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
@@ -26,6 +26,7 @@ from poise.metrics.compared import INCEPTION, INCEPTION_RESIZE
 from poise.metrics.sets import Images
 from poise.run import Run
 from poise.scores import COLUMNS, FLOOR, GROUPS, cell, in_words, score, shortened
+from poise.watcher import Watcher
 
 from .helpers import poise, tiny, trained_run, tree
 
@@ -496,3 +497,28 @@ def test_long_paths_are_shortened_unless_two_would_be_alike() -> None:
     assert shortened(["runs/a", FLOOR]) == ["runs/a", FLOOR]
     assert shortened([long + "one", long + "two", FLOOR]) == ["one", "two", FLOOR]
     assert shortened([long + "one", "b/one"]) == [long + "one", "b/one"]
+
+
+def test_given_reals_are_made_as_the_runs_own_images_were(
+    trained: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Padded fakes beside cropped reals would be told apart by their edges."""
+    twin = here / "twin"
+    shutil.copytree(trained.path, twin)
+    config = trained.config.to_json()
+    config["data"]["options"] |= {"fit": "pad", "background": "#102030"}
+    (twin / "config.json").write_text(json.dumps(config))
+    asked: list[PrepareOptions] = []
+
+    def prepared(source: str, out: Path, options: PrepareOptions, **_: Any) -> Prepared:
+        asked.append(options)
+        return Prepared.open(Path(trained.config.data.prepared))
+
+    monkeypatch.setattr(subjects, "prepare", prepared)
+    (here / "photos").mkdir()
+    (here / "photos" / "a.png").write_bytes(b"")
+    loaded = subjects.generators([str(twin)], "last", "cpu", Watcher())
+    subjects.find_reals([str(twin)], loaded, str(here / "photos"), None, Watcher())
+    assert asked == [PrepareOptions("8x8", 3, "pad", "#102030")]
+    shutil.rmtree(twin)
+    shutil.rmtree(here / "photos")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from .data.sources import printable
 from .errors import OptionError
 from .files import refuse_taken, write_asked
 from .generator import Generator, load
@@ -57,7 +58,7 @@ def export(asked: ExportOptions, watcher: Watcher) -> int:
         refuse_without_packages()
     generator = load(asked.run, at=asked.at, warn=watcher.warn)
     config = Run.open(Path(asked.run)).config
-    source = Path(config.data.source).name
+    source = printable(Path(config.data.source).name)  # its bytes may be no text
     if asked.out:  # the run's own file of its name holds the same: a person's is spared
         refuse_taken([asked.out])
     path = asked.out or export_path(Path(asked.run), generator.drawn, asked.suffix)

@@ -41,7 +41,8 @@ def classifier_for(known: Known, view: View, folder: Path, watcher: Watcher) -> 
     Raises:
         DataError: labels of the set are not installed.
     """
-    path = folder / f"{known.name}-{view.size}-{view.fit}-classifier.safetensors"
+    around = view.fit if view.fit != "pad" else f"pad-{bytes(view.background).hex()}"
+    path = folder / f"{known.name}-{view.size}-{around}-classifier.safetensors"
     shape = (*view.size, 1 if known.apart else view.channels)
     kept = _kept(path, shape, known)
     if kept:

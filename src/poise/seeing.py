@@ -49,11 +49,18 @@ def held_out_features(reals: RealSet, network: FeatureNetwork, watcher: Watcher)
 
 def seen(images: Images, network: FeatureNetwork, told: Told) -> Features:
     """Features of images, telling how far they are."""
+    return _seen_of(len(images), lambda some: images[some], network, told)
+
+
+def _seen_of(
+    n: int, images: Callable[[slice], Images], network: FeatureNetwork, told: Told
+) -> Features:
+    """Features of n images, of which only some are in memory at a time."""
     parts = []
-    for first in range(0, len(images), AT_ONCE):
-        told(first, len(images))
-        parts.append(features_of(images[first : first + AT_ONCE], network).values)
-    told(len(images), len(images))
+    for first in range(0, n, AT_ONCE):
+        told(first, n)
+        parts.append(features_of(images(slice(first, first + AT_ONCE)), network).values)
+    told(n, n)
     return Features(np.concatenate(parts), network.name, network.resize)
 
 
@@ -68,8 +75,10 @@ def _kept(
     have = known.n if known else 0
     if known and have >= len(order):
         return replace(known, values=known.values[: len(order)])
-    new = seen(
-        reals.prepared.gather(order[have:], reals.size),
+    missing = order[have:]
+    new = _seen_of(
+        len(missing),
+        lambda some: reals.prepared.gather(missing[some], reals.size),
         network,
         lambda done, of: watcher.measured(f"looking at {what} images", done, of),
     )

@@ -228,7 +228,7 @@ def check_space(config: Config, path: Path) -> None:
 
 def prepared_path(parent: Path, source: str, options: PrepareOptions) -> Path:
     """Where a set is prepared when nobody says: the name changes when the images or options do."""
-    key = f"{_absolute(source)} {fingerprint_of(source, options)}".encode()
+    key = f"{_absolute(source)} {fingerprint_of(source, options)}".encode(errors="surrogateescape")
     digest = hashlib.sha256(key).hexdigest()
     return parent / f"{_word(source)}-{options.target}-{digest[:8]}.poise"
 

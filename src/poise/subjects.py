@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,11 +27,10 @@ from .generator import Generator, load
 from .metrics.sets import Images
 from .pictures import to_uint8
 from .run import Run, is_run
+from .sampling import at_once
 from .session import prepared_path, same_images
 from .size import Size
 from .watcher import Watcher
-
-AT_ONCE = 256  # images drawn before they become 8-bit numbers; a multiple of the generator's batch
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,14 @@ def find_reals(
         prepared = Prepared.open(path)
         wanted = size or (next(iter(loaded.values())).size if loaded else prepared.size)
         return RealSet(prepared, wanted, given)
-    if size is None:
-        size = next(iter(loaded.values())).size if loaded else size_of_first(names[0])
-    options = PrepareOptions(size=str(size))
+    options = PrepareOptions(size=str(size or size_of_first(names[0])))
+    if loaded:  # as the first run's own images were made
+        name, generator = next(iter(loaded.items()))
+        made, depth = Run.open(Path(name)).config.data.options, generator.channels
+        channels: Literal[1, 3, 4] = 1 if depth == 1 else 3 if depth == 3 else 4
+        side = str(size or generator.size)
+        options = PrepareOptions(side, channels, made.fit, made.background)
+    size = options.target
     watcher.say(f"Preparing {given} ...")
     path = prepared_path(Path("runs") / "prepared", given, options)
     return RealSet(prepare(given, path, options, progress=watcher.prepared), size, given)
@@ -177,7 +182,7 @@ def take_images(name: str, reals: RealSet, most: int, watcher: Watcher) -> tuple
 def draw(generator: Generator, n: int, seed: int, watcher: Watcher) -> Images:
     """n images of a generator, as a file would hold them."""
     parts = []
-    for latents in torch.split(generator.latents(n, seed=seed), AT_ONCE):
+    for latents in torch.split(generator.latents(n, seed=seed), at_once(generator.size)):
         parts.append(to_uint8(generator(latents)))
         watcher.measured("drawing", sum(map(len, parts)), n)
     return np.concatenate(parts)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from poise.claims import curve
+from poise.claims.correlation import rank_correlation
 from poise.claims.images import image_set
 
 from .broken import PENALTY, no_penalty
@@ -18,7 +19,7 @@ def follows(tmp_path: Path) -> float:
     with image_set("shapes", sizes.options, tmp_path) as prepared:
         found = curve.read(prepared, "wgan-gp", "DCGAN", 0, sizes)
     skip = round(curve.SKIPPED * len(found["far"]))
-    return curve.correlation(found["estimate"][skip:], found["far"][skip:])
+    return rank_correlation(found["estimate"][skip:], found["far"][skip:])
 
 
 @pytest.mark.slow
@@ -30,8 +31,17 @@ def test_the_estimate_follows_the_samples_and_without_its_penalty_does_not(
     assert follows(tmp_path) < curve.FOLLOWS
 
 
-def test_the_correlation_is_of_ranks() -> None:
-    assert curve.correlation([1.0, 2.0, 3.0, 4.0], [1.0, 10.0, 100.0, 1e9]) == pytest.approx(1)
-    assert curve.correlation([1.0, 2.0, 3.0], [3.0, 2.0, -8.0]) == pytest.approx(-1)
-    # Spearman by hand: 1 - 6 (1 + 1 + 0 + 0) / (4 (16 - 1))
-    assert curve.correlation([1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 3.0, 4.0]) == pytest.approx(0.8)
+def test_a_training_that_breaks_off_and_an_estimate_that_never_moves_follow_nothing() -> None:
+    rising, falling = [1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]
+    follows = {"estimate": falling, "far": falling}
+    still = {"estimate": [0.7] * 4, "far": rising}
+    broken = {"estimate": falling[:2], "far": falling[:2]}
+    tiles = {"drawn": [1, 2, 3, 4], "tiles": []}
+    names = {"wgan, DCGAN": follows, "wgan-gp, DCGAN": follows, "gan, DCGAN": still}
+    found = {name: each | tiles for name, each in names.items()}
+    right = curve.judged(found)
+    assert right.numbers["gan, DCGAN, correlation"] == 0
+    assert right.passed
+    result = curve.judged(found | {"wgan-gp, DCGAN": broken | tiles})
+    assert result.numbers["wgan-gp, DCGAN, correlation"] == 0
+    assert not result.passed

@@ -8,6 +8,7 @@ import torch
 
 from poise.claims import equilibrium
 from poise.claims.claim import Pieces
+from poise.claims.correlation import rank_correlation, ranks
 from poise.methods import BEGAN
 from poise.players import Losses, Players, Reals
 
@@ -24,12 +25,12 @@ def alike(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_rank_correlation_is_1_where_both_rise_together_and_ties_share_a_place() -> None:
-    assert equilibrium.rank_correlation([1, 2, 30], [4, 5, 6]) == pytest.approx(1)
-    assert equilibrium.rank_correlation([1, 2, 3], [9, 5, 1]) == pytest.approx(-1)
-    assert equilibrium.rank_correlation([1, 1, 1], [1, 2, 3]) == 0
-    assert equilibrium.ranks([2, 1, 2]).tolist() == [1.5, 0, 1.5]
+    assert rank_correlation([1, 2, 30], [4, 5, 6]) == pytest.approx(1)
+    assert rank_correlation([1, 2, 3], [9, 5, 1]) == pytest.approx(-1)
+    assert rank_correlation([1, 1, 1], [1, 2, 3]) == 0
+    assert ranks([2, 1, 2]).tolist() == [1.5, 0, 1.5]
     # By hand: of ranks 0 1 2 3 and 1 0 2 3, 1 - 6 * 2 / (4 * 15).
-    assert equilibrium.rank_correlation([1, 2, 3, 4], [2, 1, 3, 4]) == pytest.approx(0.8)
+    assert rank_correlation([1, 2, 3, 4], [2, 1, 3, 4]) == pytest.approx(0.8)
 
 
 def test_a_fake_that_is_a_real_is_no_way_from_it_and_black_is_1_from_white() -> None:

@@ -92,15 +92,25 @@ def test_an_encrypted_member_is_passed_over(tmp_path: Path) -> None:
     source.close()
 
 
-def test_a_damaged_member_is_a_reason_not_an_error(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "a.zip", [("x.png", PNG)])
+@pytest.mark.parametrize("packer", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_a_reason_not_an_error(tmp_path: Path, packer: int) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", packer) as archive:
+        archive.writestr("x.png", PNG * 9)
     data = bytearray(path.read_bytes())
-    data[60] ^= 0xFF
+    data[50:70] = bytes(byte ^ 0xFF for byte in data[50:70])
     path.write_bytes(data)
     source = find_source(path, 64)
     with pytest.raises(Unusable, match="cannot be unpacked"):
         source.read("x.png")
     source.close()
+
+
+def test_a_zip_whose_names_are_no_text_is_refused_in_words(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", [("\u00e4x.png", PNG)])
+    path.write_bytes(path.read_bytes().replace("\u00e4x".encode(), b"\xff\xffx"))
+    with pytest.raises(DataError, match=r"a\.zip is not a zip that can be read"):
+        find_source(path, 64)
 
 
 def test_labels_of_a_stylegan_zip_are_noted_not_used(tmp_path: Path) -> None:

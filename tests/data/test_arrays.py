@@ -101,6 +101,7 @@ def test_an_array_of_objects_is_refused_and_never_unpickled(tmp_path: Path, kind
         (np.zeros((5, 5)), r"has the shape \[5, 5\], expected \[n, h, w\]"),
         (np.zeros((64, 64, 3)), r"has the shape \[64, 64, 3\], expected"),
         (np.zeros((5, 8, 8, 2)), r"has the shape \[5, 8, 8, 2\], expected"),
+        (np.zeros((5, 0, 8, 3)), r"has the shape \[5, 0, 8, 3\], expected"),
         (np.array(["a"]), "expected numbers"),
         (np.zeros((5, 8, 8), complex), "expected numbers"),
     ],
@@ -141,3 +142,22 @@ def test_a_broken_array_file_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x93NUMPY\1\0")
     with pytest.raises(DataError, match="is not a NumPy file that can be read"):
         find_source(tmp_path / name, 64)
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz"])
+def test_an_array_file_that_was_cut_short_or_damaged_is_refused_in_words(
+    tmp_path: Path, kind: str
+) -> None:
+    """Its header is whole, so it is found out when the array is opened."""
+    path = tmp_path / f"a.{kind}"
+    noise = np.random.default_rng(0).integers(0, 256, (50, 16, 16, 3), dtype=np.uint8)
+    if kind == "npy":
+        np.save(path, noise)
+        path.write_bytes(path.read_bytes()[:-1000])
+    else:
+        np.savez_compressed(path, images=noise)
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2 : len(data) // 2 + 64] = bytes(64)
+        path.write_bytes(data)
+    with pytest.raises(DataError, match=r"is damaged or cut short: .* Copy it again"):
+        opened(path, tmp_path)

@@ -132,7 +132,7 @@ STORED = {  # how a camera held in that way stores what a viewer shows as x, fro
 }
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
 @pytest.mark.parametrize("orientation", STORED)
 def test_exif_rotation_is_undone(orientation: int, kind: str) -> None:
     upright = pixels(40, 60)
@@ -158,7 +158,17 @@ def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
 
 def test_gray_is_told_by_pixels_not_by_mode() -> None:
     gray = Image.fromarray(pixels(30, 30, 1)[..., 0])
-    assert is_gray(encoded(gray))
-    assert is_gray(encoded(gray.convert("RGB"), "JPEG"))
-    assert is_gray(encoded(gray.quantize(16)))
-    assert not is_gray(encoded(photo()))
+    view = View(Size(64, 64), 3)
+    assert is_gray(encoded(gray), view)
+    assert is_gray(encoded(gray.convert("RGB"), "JPEG"), view)
+    assert is_gray(encoded(gray.quantize(16)), view)
+    assert not is_gray(encoded(photo()), view)
+
+
+def test_a_coloured_background_that_shows_makes_gray_images_coloured() -> None:
+    gray = Image.fromarray(pixels(30, 20, 1)[..., 0])
+    clear = Image.merge("LA", [gray, gray.point(lambda _: 0)])
+    red = (255, 0, 0)
+    assert not is_gray(encoded(clear), View(Size(64, 64), 3, "crop", red))
+    assert not is_gray(encoded(gray), View(Size(64, 64), 3, "pad", red))
+    assert is_gray(encoded(gray), View(Size(64, 64), 3, "crop", red))  # all of it is covered

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from PIL import Image
 from poise.data.options import PrepareOptions
 from poise.data.prepare import fingerprint_of, prepare
 from poise.errors import DataError, InputError, OptionError
+from poise.session import prepared_path
 
 from .photos import SMALL, encoded, fill, lines, photo, pixels, tree, untouched
 
@@ -266,3 +268,12 @@ def test_an_option_that_makes_no_sense_is_refused(fields: dict[str, Any], messag
 def test_preparing_does_not_load_torch() -> None:
     program = "import sys, poise.data.prepare; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_folder_whose_name_is_no_text_is_prepared_under_a_name_of_its_own(tmp_path: Path) -> None:
+    names = []
+    for byte in (b"\xff", b"\xfe"):
+        folder = fill(tmp_path / os.fsdecode(byte + b"photos"), 4)
+        path = prepared_path(tmp_path / "sets", str(folder), PrepareOptions(size="8"))
+        names.append(prepare(folder, path, PrepareOptions(size="8"), workers=1).path.name)
+    assert len(set(names)) == 2

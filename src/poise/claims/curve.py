@@ -30,6 +30,7 @@ from ..data.prepared import Prepared
 from ..metrics.frechet import frechet_distance, gaussian
 from .architectures import GENERATORS, against
 from .claim import Claim, Pieces, Result, Scale
+from .correlation import rank_correlation
 from .drawing import COLOURS, label, panels
 from .images import fakes, image_set
 from .trainings import (
@@ -107,12 +108,6 @@ def read(
     return found
 
 
-def correlation(a: Sequence[float], b: Sequence[float]) -> float:
-    """Spearman's: of ranks, so of whether one rises with the other, however it bends."""
-    one, other = (np.argsort(np.argsort(row)) for row in (a, b))
-    return float(np.corrcoef(one, other)[0, 1])
-
-
 def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
     """Train with every method and generator, and correlate."""
     sizes = SIZES[scale]
@@ -130,10 +125,12 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
 
 def judged(found: Mapping[str, Mapping[str, Sequence[Any]]]) -> Result:
     """The result of trainings that have been made: curves by method and generator."""
-    numbers = {}
+    numbers, readings = {}, max(len(curve["far"]) for curve in found.values())
     for name, curve in found.items():
-        skip = round(SKIPPED * len(curve["far"]))
-        numbers[f"{name}, correlation"] = correlation(curve["estimate"][skip:], curve["far"][skip:])
+        skip, broke_off = round(SKIPPED * readings), len(curve["far"]) < readings
+        numbers[f"{name}, correlation"] = (
+            0.0 if broke_off else rank_correlation(curve["estimate"][skip:], curve["far"][skip:])
+        )
     least = min(value for name, value in numbers.items() if not name.startswith("gan"))
     most = max(value for name, value in numbers.items() if name.startswith("gan"))
     return Result(

@@ -35,7 +35,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..build import make_players
 from ..config import Recipe
@@ -50,6 +49,7 @@ from ..networks import AutoEncoder
 from ..optim import Adam
 from ..training import play
 from .claim import Claim, Pieces, Result, Scale
+from .correlation import rank_correlation
 from .drawing import COLOURS, label, panels, seeds
 from .images import fakes, image_config, image_set
 
@@ -99,21 +99,6 @@ def infidelity(samples: sets.Images, reals: sets.Images) -> float:
     """How far a sample is from the nearest real, in root mean squares of levels 0 to 1."""
     a, b = (torch.from_numpy(x).flatten(1).float().div(255) for x in (samples, reals))
     return float(torch.cdist(a, b).amin(1).mean()) / math.sqrt(a.shape[1])
-
-
-def ranks(values: Sequence[float]) -> NDArray[np.float64]:
-    """Each value's place in order, the mean place for equal ones."""
-    order = np.asarray(values)
-    below, upto = (order[:, None] > order).sum(1), (order[:, None] >= order).sum(1)
-    places: NDArray[np.float64] = (below + upto - 1) / 2
-    return places
-
-
-def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float:
-    """Spearman's: 1 where one rises whenever the other does; 0 if either never changes."""
-    if min(len(set(a)), len(set(b))) < 2:
-        return 0.0
-    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
 
 
 def held(found: dict[str, Any]) -> dict[str, float]:

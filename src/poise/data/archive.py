@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from string import ascii_letters
@@ -29,7 +28,7 @@ class Archive(Source):
         self._zip: zipfile.ZipFile | None = None
         try:
             self._labels = any(i.filename.endswith("dataset.json") for i in self._open().infolist())
-        except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
             raise DataError(f"{label} is not a zip that can be read: {error}.") from error
 
     def __getstate__(self) -> dict[str, Any]:
@@ -55,7 +54,7 @@ class Archive(Source):
         try:
             with self._open().open(name) as member:
                 return member.read(MEMBER_LIMIT)
-        except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, zlib.error) as error:
+        except Exception as error:  # of the zip, or of any of its packers
             raise Unusable(f"cannot be unpacked: {error}") from error
 
     def notes(self) -> list[str]:

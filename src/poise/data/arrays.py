@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -20,6 +23,7 @@ from .decode import Pixels, Unusable
 from .sources import Indexed
 
 USUAL_NAMES = ("images", "x", "arr_0")
+DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)  # what a file cut short raises
 SLACK = 1e-3  # what rounding may add to a range of floats
 
 
@@ -63,6 +67,7 @@ class Arrays(Indexed):
         if self._member:
             self._file = work / "array.npy"
             with (
+                _whole(self.label),
                 zipfile.ZipFile(self.path) as archive,
                 archive.open(self._member) as member,
                 self._file.open("wb") as file,
@@ -95,8 +100,18 @@ class Arrays(Indexed):
 
     def _mapped(self) -> NDArray[Any]:
         if self._map is None:
-            self._map = np.load(self._file, mmap_mode="r", allow_pickle=False)
+            with _whole(self.label):
+                self._map = np.load(self._file, mmap_mode="r", allow_pickle=False)
         return self._map
+
+
+@contextmanager
+def _whole(label: str) -> Iterator[None]:
+    """What a file cut short or damaged raises, in words."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise DataError(f"{label} is damaged or cut short: {error}. Copy it again.") from error
 
 
 def _find(path: Path, label: str) -> tuple[str, Layout]:
@@ -110,7 +125,7 @@ def _find(path: Path, label: str) -> tuple[str, Layout]:
             for member in archive.namelist():
                 with archive.open(member) as opened:
                     layouts[member] = _header(opened)
-    except (ValueError, OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (*DAMAGE, OSError, NotImplementedError) as error:
         raise DataError(f"{label} is not a NumPy file that can be read: {error}") from error
     member = _choose(layouts, label)
     return member, layouts[member]
@@ -147,7 +162,7 @@ def _checked(layout: Layout, label: str) -> tuple[int, ...]:
         raise DataError(f"{label} holds {dtype}, expected numbers.")
     flat = len(shape) == 3 and min(shape[1:]) >= SMALLEST_BASE
     deep = len(shape) == 4 and (shape[3] in (1, 3, 4) or shape[1] in (1, 3, 4))
-    if not (flat or deep):
+    if not (flat or deep) or 0 in shape[1:]:
         raise DataError(
             f"{label} has the shape {list(shape)}, expected [n, h, w], [n, h, w, c] or "
             "[n, c, h, w] with 1, 3 or 4 channels."

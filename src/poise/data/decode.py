@@ -103,13 +103,12 @@ def fit_pixels(pixels: Pixels, view: View) -> Fitted:
     return _fit(image, Size(*pixels.shape[:2]), view)
 
 
-def is_gray(data: bytes | Pixels) -> bool:
-    """Whether nothing would be lost by keeping one channel.
+def is_gray(data: bytes | Pixels, view: View) -> bool:
+    """Whether nothing would be lost by keeping one channel of what `view`, in colour, shows.
 
     Raises:
         Unusable: as `decode`.
     """
-    view = View(Size(64, 64), 3)
     pixels = (decode(data, view) if isinstance(data, bytes) else fit_pixels(data, view)).pixels
     return bool((pixels == pixels[..., :1]).all())
 
@@ -118,7 +117,8 @@ def _fit_file(image: Image.Image, view: View) -> Fitted:
     width, height = image.size
     if width * height > PIXEL_LIMIT:
         raise Unusable(_too_large(f"{width * height / 1e6:.0f} megapixels"))
-    turn = _orientation(image)
+    # PIL turns a TIFF by itself as it loads it, and has told its size as turned already.
+    turn = 1 if image.format == "TIFF" else _orientation(image)
     size = Size(width, height) if turn in _QUARTER_TURNS else Size(height, width)
     scale = _placement(size, view)[2]
     if scale * REDUCING_GAP < 1:  # a JPEG decoder can halve while it decodes, which is much faster

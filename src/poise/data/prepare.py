@@ -158,20 +158,21 @@ def _lay(plan: Plan, part: Path, source: Source, options: PrepareOptions, key: s
         notes = source.notes()
         channels = options.channels or source.channels
         if channels is None:
-            channels, note = _channels(plan, source)
+            view = View(options.target, 3, options.fit, options.colour)
+            channels, note = _channels(plan, source, view)
             notes.append(note)
         count = images_a_shard(plan.total, options.target, channels)
         plan.put(channels=channels, notes=notes, shard=count)
         _check_space(part, plan, options)
 
 
-def _channels(plan: Plan, source: Source) -> tuple[int, str]:
+def _channels(plan: Plan, source: Source, view: View) -> tuple[int, str]:
     """1 if a sample over the whole plan is gray, else 3."""
     total, looked = plan.total, 0
     for k in range(min(GRAY_SAMPLE, total)):
         (name,) = plan.names(k * total // min(GRAY_SAMPLE, total), 1)
         try:
-            if not is_gray(source.read(name)):
+            if not is_gray(source.read(name), view):
                 return 3, "some images are in colour, so all are kept in colour."
             looked += 1
         except (Unusable, OSError):
