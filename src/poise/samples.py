@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 from tyro.conf import arg
 
 from .config import name_of
@@ -19,6 +21,7 @@ from .options import parsed
 from .pictures import grid, png, to_uint8, upsampled
 from .places import RunWord
 from .run import Run, sample_path
+from .sampling import at_once
 
 LONGEST_ROW = 16  # images of one level, side by side
 
@@ -54,21 +57,23 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     n = min(asked.n, LONGEST_ROW) if asked.stage else asked.n
     what = f"n{n}-seed{asked.seed}" + ("-stages.png" if asked.stage else ".png")
     mine = sample_path(Path(asked.run), generator.drawn, what)
+    latents, target = generator.latents(n, seed=asked.seed), _target(asked, mine)
     if asked.stage:
-        levels = generator.at_every_level(generator.latents(n, seed=asked.seed))
+        levels = generator.at_every_level(latents)
         images = np.concatenate([upsampled(to_uint8(part), generator.size) for part in levels])
-    else:
-        images = to_uint8(generator.sample(n, seed=asked.seed))
-    target = _target(asked, mine)
-    if target.suffix == ".png":
-        columns = n if asked.stage else 0
-        files = {target: png(grid(images, columns), at_least=512)}
-    else:
-        files = {target / f"{i:06d}.png": png(image) for i, image in enumerate(images)}
+        parts, count = iter([images]), len(images)
+    else:  # of 50,000 all at once would not fit into memory
+        some = torch.split(latents, at_once(generator.size))
+        parts, count = (to_uint8(generator(part)) for part in some), n
+    alone = [] if target.suffix == ".png" else [target / f"{i:06d}.png" for i in range(count)]
     if asked.out:  # the run's own file of its name holds the same picture: a person's is spared
-        refuse_taken(files)
-    for path, data in files.items():
-        write_asked(path, data)
+        refuse_taken(alone or [target])
+    if alone:
+        for path, image in zip(alone, chain.from_iterable(parts), strict=True):
+            write_asked(path, png(image))
+    else:
+        columns = n if asked.stage else 0
+        write_asked(target, png(grid(np.concatenate(list(parts)), columns), at_least=512))
     yield target
 
 
