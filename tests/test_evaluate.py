@@ -26,6 +26,7 @@ from poise.metrics.compared import INCEPTION, INCEPTION_RESIZE
 from poise.metrics.sets import Images
 from poise.run import Run
 from poise.scores import COLUMNS, FLOOR, GROUPS, cell, in_words, score, shortened
+from poise.size import Size
 from poise.watcher import Watcher
 
 from .helpers import poise, tiny, trained_run, tree
@@ -514,7 +515,11 @@ def test_given_reals_are_made_as_the_runs_own_images_were(
         asked.append(options)
         return Prepared.open(Path(trained.config.data.prepared))
 
+    def looked_at(name: str) -> Size:
+        raise AssertionError(f"{name} was looked through for images")
+
     monkeypatch.setattr(subjects, "prepare", prepared)
+    monkeypatch.setattr(subjects, "size_of_first", looked_at)
     (here / "photos").mkdir()
     (here / "photos" / "a.png").write_bytes(b"")
     loaded = subjects.generators([str(twin)], "last", "cpu", Watcher())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -103,14 +103,14 @@ def find_reals(
         prepared = Prepared.open(path)
         wanted = size or (next(iter(loaded.values())).size if loaded else prepared.size)
         return RealSet(prepared, wanted, given)
-    options = PrepareOptions(size=str(size or size_of_first(names[0])))
     if loaded:  # as the first run's own images were made
         name, generator = next(iter(loaded.items()))
-        made, depth = Run.open(Path(name)).config.data.options, generator.channels
-        channels: Literal[1, 3, 4] = 1 if depth == 1 else 3 if depth == 3 else 4
-        side = str(size or generator.size)
-        options = PrepareOptions(side, channels, made.fit, made.background)
-    size = options.target
+        made, channels = Run.open(Path(name)).config.data.options, cast(Any, generator.channels)
+        size = size or generator.size
+        options = PrepareOptions(str(size), channels, made.fit, made.background)
+    else:
+        size = size or size_of_first(names[0])
+        options = PrepareOptions(str(size))
     watcher.say(f"Preparing {given} ...")
     path = prepared_path(Path("runs") / "prepared", given, options)
     return RealSet(prepare(given, path, options, progress=watcher.prepared), size, given)
@@ -139,8 +139,7 @@ def _of_the_runs(
                 f"{one} was trained on {data[0].source} and {name} on {of.source}, so no one set "
                 f"is right for both. Say which: --reals {data[0].prepared}"
             )
-    wanted = size or next(iter(loaded.values())).size
-    return RealSet(same_images(data[0], watcher), wanted, data[0].source)
+    return RealSet(same_images(data[0], watcher), size or first.size, data[0].source)
 
 
 def refuse_unlike(loaded: dict[str, Generator], reals: RealSet) -> None:
