@@ -113,8 +113,8 @@ class Measuring:
         latents = players.space.fixed(n, self._seed).to(players.device)
         training = generator.training
         generator.eval()
-        some = at_once(self._size)
-        parts = [self._seen(draw(generator, part, some)) for part in torch.split(latents, some)]
+        some = torch.split(latents, at_once(self._size))
+        parts = [self._seen(draw(generator, part)) for part in some]
         generator.train(training)
         return np.concatenate(parts)
 

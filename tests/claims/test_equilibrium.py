@@ -8,7 +8,6 @@ import torch
 
 from poise.claims import equilibrium
 from poise.claims.claim import Pieces
-from poise.claims.correlation import rank_correlation, ranks
 from poise.methods import BEGAN
 from poise.players import Losses, Players, Reals
 
@@ -22,15 +21,6 @@ def alike(**changes: Any) -> dict[str, Any]:
     curves |= {"loss_x": [3.5, 2.1, 2.0, 1.9], "loss_g": [1.9, 1.0, 1.0, 0.95]}
     found = {"curves": curves, "swd": [9.0, 7.0, 6.0, 5.0], "near": [1.0] * 4, "k": [0.0, 0.2]}
     return found | {"similarity": 0.2, "error": 0.01} | changes
-
-
-def test_the_rank_correlation_is_1_where_both_rise_together_and_ties_share_a_place() -> None:
-    assert rank_correlation([1, 2, 30], [4, 5, 6]) == pytest.approx(1)
-    assert rank_correlation([1, 2, 3], [9, 5, 1]) == pytest.approx(-1)
-    assert rank_correlation([1, 1, 1], [1, 2, 3]) == 0
-    assert ranks([2, 1, 2]).tolist() == [1.5, 0, 1.5]
-    # By hand: of ranks 0 1 2 3 and 1 0 2 3, 1 - 6 * 2 / (4 * 15).
-    assert rank_correlation([1, 2, 3, 4], [2, 1, 3, 4]) == pytest.approx(0.8)
 
 
 def test_a_fake_that_is_a_real_is_no_way_from_it_and_black_is_1_from_white() -> None:

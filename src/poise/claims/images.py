@@ -45,5 +45,4 @@ def image_config(recipe: Recipe, images: Prepared, seed: int) -> Config:
 
 def fakes(players: Players, generator: nn.Module, images: Prepared, n: int) -> sets.Images:
     """n samples at the full size, [n, h, w, c]; always of the same latents."""
-    drawn = draw(generator, players.space.fixed(n, 1))
-    return upsampled(to_uint8(drawn), images.size)
+    return upsampled(to_uint8(draw(generator, players.space.fixed(n, 1))), images.size)

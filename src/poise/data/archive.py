@@ -28,6 +28,7 @@ class Archive(Source):
         self._zip: zipfile.ZipFile | None = None
         try:
             self._labels = any(i.filename.endswith("dataset.json") for i in self._open().infolist())
+        # ValueError: a name that says it is UTF-8 and is not.
         except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
             raise DataError(f"{label} is not a zip that can be read: {error}.") from error
 
