@@ -34,7 +34,7 @@ SMALL_METHODS: dict[str, Method] = {
     "gan": GAN(batch=4),
     "wgan": WGAN(batch=4, n_critic=3),
     "wgan-gp": WGANGP(batch=4, n_critic=3),
-    "began": BEGAN(batch=4, lambda_k=0.1, window=16, patience=1, floor=1e-5),
+    "began": BEGAN(batch=4, lambda_k=0.1, margin=1.0, window=16, patience=1, floor=1e-5),
     "progressive": Progressive(batch=4, fade=24, settle=24),  # one doubling, from 24 to 48 images
 }
 SMALL_NETWORKS: dict[str, Networks] = {

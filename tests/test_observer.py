@@ -78,6 +78,23 @@ def test_a_run_goes_back_only_when_numbers_and_measured_images_say_so_for_a_whil
         assert "--lr" in trouble.advice
 
 
+LOST = log(k=0.0, loss_x=0.1, loss_g=0.3, convergence=0.5)
+
+
+@pytest.mark.parametrize(
+    ("looks", "back"), [(measures(swd=100.0), True), (measures(), False)], ids=["bad", "good"]
+)
+def test_an_equilibrium_that_is_lost_takes_a_run_back_where_images_are_bad_too(
+    looks: list[Any], back: bool, shapes: Prepared, tmp_path: Path
+) -> None:
+    run = run_with(tmp_path / "run", tiny(shapes, "began"), LOST, looks)
+    trouble = Observer(run, Told()).trouble()
+    assert (trouble is not None) == back
+    if trouble:
+        assert trouble.what.startswith("equilibrium lost (L(G) / L(x) is 3.00 and should be")
+        assert "--critic-rate" in trouble.advice
+
+
 def scripted(monkeypatch: pytest.MonkeyPatch, name: str, since: int, until_attempt: int) -> None:
     """A verdict that is grave from 400 images on, until the run has gone back so often."""
 

@@ -14,7 +14,7 @@ from .signals import signals_of
 from .size import levels_of
 from .watcher import Watcher
 
-GRAVE = ("collapsing", "diverging")  # verdicts that take a run back
+GRAVE = ("collapsing", "diverging", "equilibrium lost")  # verdicts that take a run back
 PATIENCE = 3  # measures in a row after which the verdict must be so
 
 

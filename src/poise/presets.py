@@ -56,7 +56,7 @@ PRESETS: dict[str, dict[str, Recipe]] = {
     },
     "began": {
         "default": Recipe(
-            BEGAN(gamma=1.0, lambda_k=0.5, eta=2, critic_rate=0.5),
+            BEGAN(gamma=1.0, lambda_k=0.5, eta=2, critic_rate=0.5, margin=3.0),
             AutoEncoder(width=0.25, latent=64),
             Adam(4e-4, beta1=0.5, beta2=0.999),
             images=100_000,

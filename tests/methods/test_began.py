@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 import pytest
@@ -108,6 +109,56 @@ def test_k_weighs_the_fakes_in_the_critics_loss_and_both_move_at_once() -> None:
             assert torch.allclose(p.grad, gradient, rtol=1e-4, atol=1e-7)
 
 
+def test_a_fake_beyond_the_margin_pays_the_critic_no_more_and_the_others_as_before() -> None:
+    """The critic's gradient is that of its loss over the images within the margin alone."""
+    config = small_config("began", move="sgd")
+    players, again = make_players(config), make_players(config)
+    for made in (players, again):
+        made.seed_noise(3, 0, 0)
+        made.memory["k"] = torch.tensor(0.4)
+        with torch.no_grad():
+            made.generator.get_parameter("image.weight").mul_(40)  # some fakes are rebuilt badly
+    g, d, x = again.generator, again.critic, Noise()(16)
+
+    def each(v: Tensor) -> Tensor:
+        error: Tensor = (v - d(v)).abs()
+        return error.flatten(1).mean(1)
+
+    loss_x, spoilt = each(x).mean(), each(g(again.latents(16)).detach())
+    margin = float((spoilt.median() / loss_x).detach()) + 1e-4
+    assert margin >= 1
+    within = spoilt <= margin * loss_x
+    assert 0 < int(within.sum()) < 16
+    want = torch.autograd.grad(loss_x - 0.4 * (spoilt * within).sum() / 16, list(d.parameters()))
+    BEGAN(batch=16, gamma=1.0, margin=margin).step(players, Noise())
+    for p, gradient in zip(players.critic.parameters(), want, strict=True):
+        assert p.grad is not None
+        assert torch.allclose(p.grad, gradient, rtol=1e-4, atol=1e-7)
+
+
+def test_spoiling_fakes_pays_a_critic_without_end_and_with_a_margin_up_to_there() -> None:
+    """Against a generator that stands still, with k at 1."""
+    for margin in (None, 2.0):
+        players, reals = make_players(small_config("began")), Noise()
+        players.memory["k"] = torch.tensor(1.0)
+        rule = BEGAN(batch=4, gamma=1.0, lambda_k=0.0, eta=2, margin=margin, window=10**6)
+        spoilt, rebuilt = [], []
+        for _ in range(200):
+            players.seed_noise(0, 0, reals.drawn)
+            players.set_rate(3e-3)
+            for group in players.opt_g.param_groups:
+                group["lr"] = 0.0
+            losses = rule.step(players, reals)
+            spoilt.append(losses["loss_g"].item())
+            rebuilt.append(losses["loss_x"].item())
+        if margin is None:
+            assert min(spoilt[-50:]) > 1e6
+            assert min(rebuilt[-50:]) > 1e6  # and what it knew of reals is lost with it
+        else:
+            assert median(spoilt[-50:]) < 10
+            assert median(rebuilt[-50:]) < 0.5
+
+
 def rates(players: Players) -> set[float]:
     return {group["lr"] for o in (players.opt_g, players.opt_c) for group in o.param_groups}
 
@@ -185,6 +236,9 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
         BEGAN(lambda_k=-1.0)
     with pytest.raises(OptionError, match="--patience must be at least 1, got 0"):
         BEGAN(patience=0)
+    for margin in (0.5, float("nan")):
+        with pytest.raises(OptionError, match=f"--margin must be at least 1, got {margin}"):
+            BEGAN(margin=margin)
     with pytest.raises(OptionError, match=r"--eta must be 1 or 2, got 3"):
         BEGAN(eta=3)  # type: ignore[arg-type]
     for rate in (0.0, -1.0, float("inf"), float("nan")):

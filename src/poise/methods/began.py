@@ -13,7 +13,13 @@ gamma = E L(G(z)) / E L(x) is the balance that is held: lower is sharper and les
 
 Added to the paper: `critic_rate`, which slows the critic. An autoencoder that learns to rebuild
 reals sooner than a generator finds what it rebuilds leaves k at 0, where nothing tells fakes from
-reals and samples fade into one.
+reals and samples fade into one. And `margin`, above which spoiling an image pays the critic no more
+
+    L_D = L(x) - k_t mean over images of min(L(G(z_D)), margin gamma L(x))
+
+(the last L(x) a number, not differentiated), as the margin of energy-based GANs does (Zhao,
+Mathieu, LeCun 2016, https://arxiv.org/abs/1609.03126, eq. 1). What a critic wins by spoiling has no
+end: with squares, a few images that it rebuilds ever worse once took all weights with them.
 
 Differs from the paper: it halves the rate "when the measure of convergence stalls" and does not say
 when that is; here, when the mean of M over `window` images has not set a new low for `patience`
@@ -45,6 +51,7 @@ class BEGAN:
     lambda_k: float = 0.001  # how fast k follows, per step
     eta: Literal[1, 2] = 1  # power of the difference in L
     critic_rate: float = 1.0  # learning rate of the critic, times the generator's
+    margin: float | None = None  # most L of a fake that pays, times gamma L(x); unset: no end
     window: int = 20_000  # images whose mean M is one reading of the convergence
     patience: int = 5  # readings without a new low of M before the rate is halved
     floor: float = 2e-5  # learning rate below which it is not halved
@@ -60,6 +67,8 @@ class BEGAN:
             raise OptionError(f"--eta must be 1 or 2, got {self.eta}.")
         if not 0 < self.critic_rate < float("inf"):
             raise OptionError(f"--critic-rate must be above 0, got {self.critic_rate}.")
+        if self.margin is not None and not self.margin >= 1:
+            raise OptionError(f"--margin must be at least 1, got {self.margin}.")
         for name in ("window", "patience"):
             if getattr(self, name) < 1:
                 raise OptionError(f"--{name} must be at least 1, got {getattr(self, name)}.")
@@ -85,15 +94,18 @@ class BEGAN:
         players.scale_critic_rate(self.critic_rate)
         drawn, n = reals.drawn, players.fitting(self.batch)
 
-        def loss(v: Tensor) -> Tensor:
+        def loss(v: Tensor) -> Tensor:  # of each image, [n]
             rebuilt: Tensor = d(v)
-            return (v - rebuilt).abs().pow(self.eta).mean()
+            return (v - rebuilt).abs().pow(self.eta).flatten(1).mean(1)
 
-        loss_x = loss(reals(n))
+        loss_x = loss(reals(n)).mean()
         with torch.no_grad():
             fake = g(players.latents(n))
-        loss_d = loss_x - k * loss(fake)
-        loss_g = loss(g(players.latents(n)))
+        spoilt = loss(fake)
+        if self.margin is not None:
+            spoilt = spoilt.minimum(self.margin * self.gamma * players.mean(loss_x))
+        loss_d = loss_x - k * spoilt.mean()
+        loss_g = loss(g(players.latents(n))).mean()
         descend((players.opt_c, loss_d), (players.opt_g, loss_g))
 
         mean_x, mean_g = players.mean(torch.stack([loss_x, loss_g]))
