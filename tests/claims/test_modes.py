@@ -32,14 +32,31 @@ def test_a_blob_over_all_modes_is_not_recognised() -> None:
     assert modes.found_in(blob, "25 Gaussians")["recognised"] < modes.HALF
 
 
-def found(count: int, recognised: float = 0.9) -> dict[str, Any]:
-    return {"found": count, "of": 8, "recognised": recognised, "divergence": 0.1}
+@pytest.mark.parametrize("on", ["8 Gaussians", "25 Gaussians"])
+def test_one_mode_amid_noise_finds_and_recognises_all_and_is_not_even_enough(on: str) -> None:
+    noise = torch.Generator().manual_seed(0)
+    scattered = torch.rand(2000, 2, generator=noise) * 2 - 1
+    points = torch.cat([centres(on)[:1].repeat(3000, 1), scattered])
+    seen = modes.found_in(points, on)
+    assert seen["found"] == seen["of"]
+    assert seen["recognised"] > modes.HALF
+    assert seen["divergence"] > modes.UNEVEN
+    assert not modes.judged({on: dict.fromkeys(("gan", "wgan-gp"), seen)}, [on]).passed
+
+
+def found(count: int, recognised: float = 0.9, divergence: float = 0.1) -> dict[str, Any]:
+    return {"found": count, "of": 8, "recognised": recognised, "divergence": divergence}
 
 
 def test_the_verdict_asks_for_all_modes_and_for_no_fewer_than_the_gan_finds() -> None:
     good = {"gan": found(5), "wgan": found(6), "wgan-gp": found(8)}
     assert modes.judged({"set": good}, ["set"]).passed
-    for worse in ({"wgan": found(4)}, {"wgan-gp": found(7)}, {"wgan-gp": found(8, 0.4)}):
+    for worse in (
+        {"wgan": found(4)},
+        {"wgan-gp": found(7)},
+        {"wgan-gp": found(8, 0.4)},
+        {"wgan-gp": found(8, 0.9, 0.6)},
+    ):
         assert not modes.judged({"set": good | worse}, ["set"]).passed
 
 

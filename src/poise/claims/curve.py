@@ -161,8 +161,9 @@ def draw(results: Sequence[Result]) -> Figure:
         label(axis, "1,000 images drawn", f"estimate of {told}", f"{name}: correlation {rho:.2f}")
         beside.set_ylabel("distance of samples (dotted)", fontsize=8)
         beside.set_ylim(0)
-        low, high = axis.get_ylim()
-        axis.set_ylim(low, high + 0.6 * (high - low))  # room for samples
+        for scale in (axis, beside):
+            low, high = scale.get_ylim()
+            scale.set_ylim(low, high + 0.6 * (high - low))  # room for samples
         for place, tiles in enumerate(results[0].figure["curves"][name]["tiles"]):
             inset = axis.inset_axes((0.05 + 0.33 * place, 0.68, 0.26, 0.3))
             inset.imshow(as_picture(tiles))
@@ -181,7 +182,10 @@ CLAIM = Claim(
     "at most .25 for the standard GAN, with each generator: what follows against what does not. "
     "Set before the first trial, in which critics had the presets' 3 and 2 updates and WGAN-GP "
     "failed (WGAN .98 and .99, WGAN-GP .47 and .20, GAN -.21 and -.60, seed 0); they have the "
-    "papers' 5 since.",
+    "papers' 5 since. All train at 3 times their preset's rate. (What falls with time agrees with "
+    "what falls with time: here images drawn order the distance as well, .96 to 1.00 for the "
+    "critics. So this tells a curve that falls from one that does not, not one that sees each "
+    "step.)",
     edition=2,
     failure="At quick scale (seed 0: 8x8 pixels, 36,000 images, 225 updates of the generator) "
     "WGAN-GP's estimate follows (.94), but a clipped critic still learns to see: WGAN's climbs "

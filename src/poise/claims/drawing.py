@@ -22,13 +22,16 @@ PANEL = (3.6, 3.0)  # inches
 DPI = 110
 
 
-def panels(columns: int, rows: int = 1, *, title: str = "") -> tuple[Figure, list[Axes]]:
-    """A figure of equal panels, row by row. No pyplot: nothing global, no window."""
-    figure = Figure(figsize=(columns * PANEL[0], rows * PANEL[1]), dpi=DPI, layout="constrained")
+def panels(
+    columns: int, rows: int = 1, *, title: str = "", height: float = PANEL[1]
+) -> tuple[Figure, list[Axes]]:
+    """A figure of equal panels, row by row, of this height in inches. No pyplot: no window."""
+    figure = Figure(figsize=(columns * PANEL[0], rows * height), dpi=DPI, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=8)
+        axis.locator_params(axis="x", nbins=5)  # of more the labels touch
     if title:
         figure.suptitle(title, fontsize=10)
     return figure, list(axes.flat)

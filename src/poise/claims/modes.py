@@ -2,8 +2,8 @@
 
 Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, take 8 and 25 Gaussians; Karras, Aila,
 Laine, Lehtinen 2017, https://arxiv.org/abs/1710.10196, appendix D and table 4, the 1,000 modes of
-stacked digits: with a Wasserstein distance and a penalty hardly a mode is lost, whereas the
-standard GAN loses many. Ours beside them: 2,430 modes of shapes.
+stacked digits, of which WGAN-GP finds most, and more with their stabilisers. Ours beside them:
+2,430 modes of shapes.
 
 Time is that of the processor (one thread), so every method pays for its own steps; at quick scale
 all draw as many points instead, so that the verdict is the same on every machine. A point belongs
@@ -12,7 +12,9 @@ to what a classifier names. KL is that of the modes' shares to even ones, in nat
 
 The threshold: on each set the methods with a Wasserstein distance (wgan, wgan-gp, progressive) find
 at least as many modes as the standard GAN; wgan-gp finds all modes of the Gaussians, and at least
-half of its points are recognised, so that one blob over all of them is none.
+half of its points are recognised, in shares whose KL to even ones is at most .5 nats (as if two
+fifths of the modes were lacking), so that neither a blob over all of them nor one mode amid noise
+passes. Of images, as many as 5,000 even draws name is the most there can be: 2,120 of the shapes.
 
 BEGAN and progressive are not played on points: their networks begin at 4x4 pixels. BEGAN's distance
 is one between losses, so it is told and not judged. At quick scale there are 8 Gaussians alone: the
@@ -68,6 +70,7 @@ SIZE = "16"  # pixels
 COUNTED = 5000  # samples
 SHOWN = 250  # points in the picture
 HALF = 0.5  # of points, recognised
+UNEVEN = 0.5  # nats from even shares, at the most
 TOY = {
     "gan": Recipe(GAN(batch=64), MLP(latent=2), Adam(1e-3, beta1=0.5, beta2=0.9), PROVISIONAL),
     "wgan": Recipe(WGAN(n_critic=5), MLP(latent=2), RMSProp(5e-4), PROVISIONAL),
@@ -164,13 +167,15 @@ def judged(figure: dict[str, dict[str, Any]], points: Sequence[str]) -> Result:
     held = [figure[on]["wgan-gp"] for on in points]
     every = all(found["found"] == found["of"] for found in held)
     close = min(found["recognised"] for found in held)
+    uneven = max(found["divergence"] for found in held)
     counted = ", ".join(f"{found['found']} of {found['of']}" for found in held)
     return Result(
         numbers,
-        passed=not fewer and every and close >= HALF,
+        passed=not fewer and every and close >= HALF and uneven <= UNEVEN,
         because=f"Fewer modes than gan's at equal time: {', '.join(fewer) or 'no method'}; wgan-gp "
         f"finds {counted} Gaussians (all asked) and at least {close:.0%} of its points are "
-        f"recognised ({HALF:.0%} asked).",
+        f"recognised ({HALF:.0%} asked), in shares {uneven:.2f} nats from even at most ({UNEVEN} "
+        "allowed).",
         figure=figure,
     )
 
@@ -206,21 +211,23 @@ CLAIM = Claim(
     statement="In equal time the methods with a Wasserstein distance find at least as many modes "
     "as the standard GAN, and with the gradient penalty all of 8 and of 25 Gaussians.",
     source="Gulrajani et al. 2017; Karras et al. 2017, appendix D and table 4",
-    paper="Of the 1,000 modes of stacked digits the standard GAN loses many, and growing with "
-    "WGAN-GP loses few (table 4); all Gaussians are found with the penalty (pictures).",
+    paper="Of the 1,000 modes of stacked digits WGAN-GP finds most, the more with each stabiliser "
+    "(table 4); on the Gaussians it is shown what penalised critics see, with the fakes held "
+    "still (pictures).",
     threshold="On each set at least the GAN's number of modes for wgan, wgan-gp and progressive; "
-    "all Gaussians for wgan-gp with at least half of its points within a quarter of the gap: what "
-    "is claimed, and no blob passes. "
-    "(Not set blind: at first a mode counted if half of its even share was recognised, and in a "
-    "trial of 3 seconds the clipped wgan found 0 of 8 that way and gan 0 or 1. About a dozen "
-    "settings were tried for wgan-gp and two each for the others. At quick scale all find 8, so "
-    "that what is told there is whether wgan-gp's points are recognised.)",
+    "all Gaussians for wgan-gp with at least half of its points within a quarter of the gap, in "
+    "shares at most .5 nats from even: neither a blob nor one mode amid noise passes. (The last "
+    "was asked for after the full scale had been run; wgan-gp has .11 at most there. Not set "
+    "blind: at first a mode counted if half of its even share was recognised, and in a trial of 3 "
+    "seconds the clipped wgan found 0 of 8 that way and gan 0 or 1. About a dozen settings were "
+    "tried for wgan-gp and two each for the others. At quick scale all find 8, so that what is "
+    "told there is whether wgan-gp's points are recognised.)",
     failure="At full scale (seed 0) wgan-gp finds all Gaussians, but only 43 % of its points lie "
     "near one of the 25 after a minute of one processor (gan: 87 %, in less even shares). On "
     "shapes wgan and wgan-gp find more modes than gan (865 and 872 against 805), progressive half "
-    "as many: it has drawn 14,000 images where gan has drawn 148,000. Of stacked digits a tenth is "
-    "recognised whatever the method, so what is counted there is mostly names given to noise, and "
-    "gan leads. Longer trainings were not made.",
+    "as many: it has drawn 14,000 images where gan has drawn 148,000. Of stacked digits a tenth "
+    "is recognised whatever the method, so what is counted there is mostly names given to noise, "
+    "and gan leads. Longer trainings were not made.",
     run=run,
     draw=draw,
     needs=("mlxtend",),
