@@ -18,7 +18,7 @@ reals and samples fade into one. And `margin`, above which spoiling an image pay
     L_D = L(x) - k_t mean over images of min(L(G(z_D)), margin gamma L(x))
 
 (the last L(x) a number, not differentiated), as the margin of energy-based GANs does (Zhao,
-Mathieu, LeCun 2016, https://arxiv.org/abs/1609.03126, eq. 1). What a critic wins by spoiling has no
+Mathieu, LeCun 2016, https://arxiv.org/abs/1609.03126). What a critic wins by spoiling has no
 end: with squares, a few images that it rebuilds ever worse once took all weights with them.
 
 Differs from the paper: it halves the rate "when the measure of convergence stalls" and does not say
