@@ -15,7 +15,7 @@ Added to the paper: `critic_rate`, which slows the critic. An autoencoder that l
 reals sooner than a generator finds what it rebuilds leaves k at 0, where nothing tells fakes from
 reals and samples fade into one. And `margin`, above which spoiling an image pays the critic no more
 
-    L_D = L(x) - k_t mean over images of min(L(G(z_D)), margin gamma L(x))
+    L_D = L(x) - k_t mean over images of min(L(G(z_D)), margin L(x))
 
 (the last L(x) a number, not differentiated), as the margin of energy-based GANs does (Zhao,
 Mathieu, LeCun 2016, https://arxiv.org/abs/1609.03126). What a critic wins by spoiling has no
@@ -51,7 +51,7 @@ class BEGAN:
     lambda_k: float = 0.001  # how fast k follows, per step
     eta: Literal[1, 2] = 1  # power of the difference in L
     critic_rate: float = 1.0  # learning rate of the critic, times the generator's
-    margin: float | None = None  # most L of a fake that pays, times gamma L(x); unset: no end
+    margin: float | None = None  # most L of a fake that pays, times L(x); unset: no end
     window: int = 20_000  # images whose mean M is one reading of the convergence
     patience: int = 5  # readings without a new low of M before the rate is halved
     floor: float = 2e-5  # learning rate below which it is not halved
@@ -103,7 +103,7 @@ class BEGAN:
             fake = g(players.latents(n))
         spoilt = loss(fake)
         if self.margin is not None:
-            spoilt = spoilt.minimum(self.margin * self.gamma * players.mean(loss_x))
+            spoilt = spoilt.minimum(self.margin * players.mean(loss_x))
         loss_d = loss_x - k * spoilt.mean()
         loss_g = loss(g(players.latents(n))).mean()
         descend((players.opt_c, loss_d), (players.opt_g, loss_g))
