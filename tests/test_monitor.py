@@ -62,6 +62,7 @@ def measures(**columns: Any) -> list[Line]:
 
 
 LATER = np.clip((T - 0.4) / 0.3, 0, 1)  # 0 up to 12,000 images, 1 from 21,000 on
+ROSE = np.where(T < 0.5, 100 - 100 * T, 60 + 60 * (T - 0.4))  # fell by half, then rose
 PLAIN = Signals()
 CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
     "learning": ("learning", log(), measures(), PLAIN),
@@ -78,6 +79,7 @@ CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
         PLAIN,
     ),
     "nothing learned": ("stalled", log(), measures(swd=100 - T), PLAIN),
+    "worse, by few measures": ("stalled", log(), measures(swd=ROSE)[3::4], PLAIN),
     "no images": ("too early", log()[:5], [], PLAIN),
     "variety goes": (
         "collapsing",
@@ -214,6 +216,15 @@ def test_a_run_that_was_well_all_along_was_never_called_ill() -> None:
     for i in range(1, LINES):
         known = [m for m in measured if m["drawn"] <= lines[i]["drawn"]]
         assert judge(lines[: i + 1], known, PLAIN).well
+
+
+def test_a_fall_is_from_the_highest_before_the_lowest_and_a_rise_after_it_is_told() -> None:
+    measured = measures(swd=ROSE)[3::4]
+    swd = [line["swd"] for line in measured]
+    assert swd[1] == min(swd) < swd[0] < max(swd) == swd[-1]
+    evidence = judge(log(), measured, PLAIN).evidence
+    assert f"fell by {1 - swd[1] / swd[0]:.0%} to {swd[1]:.4g} at image 12,000" in evidence
+    assert evidence.endswith(f"and is {swd[3]:.4g} now")  # the median of the last 3
 
 
 def test_without_measures_nothing_is_said_of_progress_but_sicknesses_are_named() -> None:

@@ -110,7 +110,12 @@ def now(x: Row) -> float:
 
 def hardly_moved(x: Row) -> bool:
     """Whether a quality has never fallen by as much as 2 % in 16 measures or more."""
-    return len(x) >= 2 * LEAST and float(x.min()) > (1 - HARDLY) * float(x.max())
+    return len(x) >= 2 * LEAST and fell(x) < HARDLY
+
+
+def fell(x: Row) -> float:
+    """By which share a quality fell to its lowest, from the highest that there was before."""
+    return 1 - float(x.min()) / max(float(x[: int(x.argmin()) + 1].max()), 1e-12)
 
 
 def last_within(x: Row, clocks: Row, level: float) -> int:

@@ -9,7 +9,7 @@ benchmarks/verdicts.py; docs/verdicts.md says how often they are right on the ot
 
 from __future__ import annotations
 
-from .history import BLOCKS, LEAST, SURE, History, Verdict, hardly_moved, now, said
+from .history import BLOCKS, LEAST, SURE, History, Verdict, fell, hardly_moved, now, said
 from .signals import Lines, Signals
 from .symptoms import RULES
 from .trends import blocks, trend
@@ -67,10 +67,12 @@ def _progress(history: History) -> Verdict:
     half = x[len(x) // 2 :]
     z_all, z_late = trend(blocks(x, BLOCKS)), trend(blocks(half, BLOCKS))
     best, place = float(x.min()), int(x.argmin())
-    fell = 1 - best / max(float(x.max()), 1e-12)
-    evidence = f"{name} fell by {fell:.0%} to {best:.4g}"
+    evidence = f"{name} fell by {fell(x):.0%} to {best:.4g}"
     if hardly_moved(x):
         return said(history, "stalled", int(clocks[0]), f"{evidence} only: nothing is learned")
+    if now(x) > WORSE * best:  # too few measures since to say that it goes on
+        evidence += f" at image {int(clocks[place]):,}, and is {now(x):.4g} now"
+        return said(history, "stalled", int(clocks[place]), evidence)
     waited = len(x) - 1 - place
     if waited >= LEAST and waited >= WAITED * len(x) and z_late > -SURE:
         evidence += f" at image {int(clocks[place]):,}, and not below since"
