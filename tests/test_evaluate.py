@@ -174,7 +174,7 @@ def test_copies_of_training_images_are_seen(run: Run, here: Path) -> None:
     words = (copies, "--reals", prepared.path, "--measures", "nearest", "-n", 40)
     report = measured(here / "a.json", *words)
     copied = report["subjects"][0]["scores"]["copies"]
-    assert copied["value"] > 0.4  # those of the floor are not among the images searched
+    assert copied["value"] == 1  # every one of them, though the floor takes a part of the reals
     assert report["floor"]["copies"]["value"] < 0.1
     closest = copied["closest"][0]
     assert closest["distance"] == 0
@@ -213,6 +213,17 @@ def test_images_of_another_size_are_brought_to_the_reals_and_that_is_said(
     assert "skipped of large: text.png" in err
 
 
+def test_gray_images_beside_coloured_reals_are_measured_and_told(
+    run: Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gray = saved(here / "gray.npz", drawn(12).mean(axis=3, keepdims=True).astype(np.uint8))
+    words = (gray, "--reals", run.config.data.prepared, "--measures", "swd")
+    report = measured(here / "a.json", *words)
+    told = f"12 of 12 images of {gray} had other channels than the 3 of the reals"
+    assert any(told in note for note in report["notes"])
+    assert told in " ".join(capsys.readouterr().out.split())
+
+
 def test_real_images_that_are_not_prepared_are_prepared_at_the_size_of_the_first_image(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,9 +241,9 @@ def test_of_a_set_that_is_all_one_image_every_number_is_one_or_says_why_not(
     run: Run, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     same = saved(here / "same.npz", drawn(1).repeat(N, axis=0))
-    scores = measured(here / "a.json", same, "--reals", run.config.data.prepared)["subjects"][0][
-        "scores"
-    ]
+    report = measured(here / "a.json", same, "--reals", run.config.data.prepared)
+    scores = report["subjects"][0]["scores"]
+    assert f"All {N} images of {same} are the same one" in " ".join(report["notes"])
     assert scores["ms_ssim"]["value"] == 1
     assert scores["modes"]["value"] == 1
     assert scores["kl"]["value"] == pytest.approx(np.log(2430))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from poise.config import name_of
-from poise.history import ADVICE, WELL
+from poise.history import ADVICE, BLOCKS, SURE, WELL
 from poise.methods import BEGAN, GAN, METHODS, WGAN, WGANGP, Progressive
 from poise.monitor import judge, much_worse, thinned
 from poise.networks import NETWORKS
@@ -20,6 +21,7 @@ from poise.optim import OPTIMIZERS
 from poise.options import _command, _leaves
 from poise.presets import recipe
 from poise.signals import BELOW, Signals, signals_of
+from poise.trends import blocks, trend
 
 Line = dict[str, Any]
 LINES = 60
@@ -80,6 +82,25 @@ CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
     ),
     "nothing learned": ("stalled", log(), measures(swd=100 - T), PLAIN),
     "worse, by few measures": ("stalled", log(), measures(swd=ROSE)[3::4], PLAIN),
+    "a little worse, surely": (
+        "stalled",
+        log(),
+        measures(swd=np.where(T < 0.6, 100 - 50 * T, 70 + 20 * (T - 0.6)) + 0.3 * NOISE[5]),
+        PLAIN,
+    ),
+    "the best is the last of few": ("learning", log(), measures(swd=100 - 60 * T**2)[4::5], PLAIN),
+    "few measures without a trend": (
+        "too early",
+        log(),
+        measures(swd=100 + 3 * NOISE[5])[::3],
+        PLAIN,
+    ),
+    "fell early and slowly since": (
+        "converging",
+        log(),
+        measures(swd=np.where(T < 0.1, 200 - 1000 * T, 60 - 3 * T) + NOISE[5]),
+        PLAIN,
+    ),
     "no images": ("too early", log()[:5], [], PLAIN),
     "variety goes": (
         "collapsing",
@@ -211,6 +232,21 @@ def test_a_history_with_gaps_or_of_an_older_version_is_judged_by_what_is_there(
         assert verdict.name in ADVICE
 
 
+def spoilt(lines: list[Line]) -> list[Line]:
+    """Every tenth line with nothing but its clock, and one more that was read as nan."""
+    spoilt = [line if i % 10 else {"drawn": line["drawn"]} for i, line in enumerate(lines)]
+    spoilt[1] = dict.fromkeys(spoilt[1], math.nan) | {"drawn": spoilt[1]["drawn"]}
+    return spoilt
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if len(CASES[name][2]) >= 20])
+def test_lines_that_are_lost_here_and_there_change_no_verdict(case: str) -> None:
+    name, lines, measured, signals = CASES[case]
+    assert judge(spoilt(lines), measured, signals).name == name
+    assert judge(lines, spoilt(measured), signals).name == name
+    assert judge(spoilt(lines), spoilt(measured), signals).name == name
+
+
 def test_a_run_that_was_well_all_along_was_never_called_ill() -> None:
     lines, measured = log(), measures()
     for i in range(1, LINES):
@@ -225,6 +261,33 @@ def test_a_fall_is_from_the_highest_before_the_lowest_and_a_rise_after_it_is_tol
     evidence = judge(log(), measured, PLAIN).evidence
     assert f"fell by {1 - swd[1] / swd[0]:.0%} to {swd[1]:.4g} at image 12,000" in evidence
     assert evidence.endswith(f"and is {swd[3]:.4g} now")  # the median of the last 3
+
+
+def test_noise_alone_is_no_learning_and_does_not_oscillate() -> None:
+    """Of flat rows with 4 % of noise, as between looks at healthy runs, at any length."""
+    noise = np.random.default_rng(1)
+    for n in (5, 10, 20, 100, 400):
+        rows = 50 * (1 + 0.04 * noise.standard_normal((100, n)))
+        measured = [[{"drawn": 100 * (i + 1), "swd": x} for i, x in enumerate(row)] for row in rows]
+        names = Counter(judge(log(), each, PLAIN).name for each in measured)
+        assert names["learning"] + names["converging"] <= 12, (n, names)
+        assert not names["oscillating"], (n, names)
+
+
+def test_swings_of_a_long_run_are_seen_however_often_it_was_measured() -> None:
+    for n in (20, 100, 400):
+        clock = np.linspace(0, 1, n)
+        swd = 60 + 20 * np.sin(30 * clock) + NOISE[0].std() * np.cos(77 * clock)
+        measured = [{"drawn": i + 1, "swd": float(x)} for i, x in enumerate(swd)]
+        assert judge(log(), measured, PLAIN).name == "oscillating", n
+
+
+def test_the_evidence_of_learning_is_tested_against_noise() -> None:
+    verdict = judge(log(), measures(), PLAIN)
+    rows = [line["swd"] for line in measures()]
+    z = trend(blocks(np.array(rows), BLOCKS))
+    assert verdict.evidence.endswith(f"(a trend of {-z:.1f} standard errors)")
+    assert z < -SURE
 
 
 def test_without_measures_nothing_is_said_of_progress_but_sicknesses_are_named() -> None:

@@ -205,6 +205,37 @@ def test_status_tells_what_happened(shapes: Prepared, tmp_path: Path) -> None:
     assert "at 500: went back; why loss_g not finite, to 0, attempt 1" in text
 
 
+def test_the_verdict_at_the_end_is_on_all_that_was_measured_and_says_how_to_go_on(
+    shapes: Prepared, tmp_path: Path
+) -> None:
+    config = tiny(shapes, images=30_000)
+    run = run_with(tmp_path / "run", config, log(), measures())
+    observer = Observer(run, Told())
+    last = measures()[-1] | {"drawn": 30_000, "swd": 12.5}
+    observer.measured(30_000, last)
+    run.measured(30_000, last)
+    verdict = str(observer.conclude(30_000))
+    assert "to 12.5 (a trend of" in verdict, "after the last line of the log"
+    assert verdict.endswith(f"Let it go on: poise train {run.path} --images 60000")
+    assert f"Verdict: {verdict}" in "\n".join(describe(run))
+    assert str(observer.conclude(29_000)).endswith("Let it go on.")
+
+
+def test_lines_without_a_clock_or_with_words_for_numbers_are_passed_over(
+    shapes: Prepared, tmp_path: Path
+) -> None:
+    run = trained_run(tmp_path / "run", measured(tiny(shapes, images=640)))
+    for name in ("log.jsonl", "measures.jsonl", "events.jsonl"):
+        with (run.path / name).open("a") as file:
+            file.write('{"swd": 3.0}\n{"drawn": "many", "swd": 3.0, "event": "note"}\n')
+            file.write('{"drawn": 641, "swd": NaN, "loss_g": "low", "event": "note"}\n')
+    text = "\n".join(describe(run))
+    assert "Measured at 641 images: swd nan, loss_g low" in text
+    assert "641: note" in text
+    on = go_on(run.path, images=960)
+    assert log_of(on) == log_of(trained_run(tmp_path / "whole", on.config))
+
+
 def test_status_of_what_is_no_run_or_has_logged_nothing_is_refused(
     shapes: Prepared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from poise import optimistic
-from poise.descent import descend
+from poise.descent import descend, hold_still_unless, tally
 from poise.errors import OptionError
 from poise.optim import (
     OPTIMIZERS,
@@ -20,6 +20,7 @@ from poise.optim import (
     Adam,
     RMSProp,
     load_moments,
+    moments,
     rate_after,
 )
 
@@ -117,6 +118,40 @@ def test_all_gradients_are_taken_before_anybody_moves() -> None:
     x, y = (nn.Parameter(torch.ones(1)) for _ in range(2))
     descend((torch.optim.SGD([x], 0.5), (x * y).sum()), (torch.optim.SGD([y], 0.5), -(x * y).sum()))
     assert (x.item(), y.item()) == (0.5, 1.5)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_gradient_that_is_not_finite_leaves_weights_and_moments_to_the_bit(name: str) -> None:
+    p = nn.Parameter(torch.tensor([1.0, -2.0]))
+    optimizer = OPTIMIZERS[name]().optimizer([p])
+    for _ in range(3):
+        descend((optimizer, (p**2).sum()))
+    before = [x.clone() for x in (p, *(value for _, value in moments(optimizer)))]
+    descend((optimizer, (p * torch.tensor([math.nan, 1.0])).sum()))
+    after = [p, *(value for _, value in moments(optimizer))]
+    assert all(torch.equal(x, y) for x, y in zip(before, after, strict=True))
+    norm, skipped = tally(optimizer)
+    assert (norm.item(), skipped.item()) == (0, 1)
+    descend((optimizer, (p**2).sum()))
+    assert not torch.equal(p, before[0])
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_where_no_flag_can_be_read_a_step_by_0_moves_no_weight(name: str) -> None:
+    """As on a GPU; a fused optimizer leaves its moments, too."""
+    p = nn.Parameter(torch.tensor([1.0, -2.0]))
+    optimizer = Adam(beta1=0.9).optimizer([p]) if name == "adam" else SGD().optimizer([p])
+    for finite in (True, True, False):
+        before = [x.clone() for x in (p, *(value for _, value in moments(optimizer)))]
+        p.grad = torch.tensor([1.0, 0.5 if finite else math.nan])
+        hold_still_unless(torch.tensor(finite), optimizer)
+        optimizer.step()
+    after = [p, *(value for _, value in moments(optimizer))]
+    assert all(torch.equal(x, y) for x, y in zip(before, after, strict=True))
+    hold_still_unless(torch.tensor(True), optimizer)
+    p.grad = torch.ones(2)
+    optimizer.step()
+    assert not torch.equal(p, before[0])
 
 
 def test_a_loss_moves_only_what_its_optimizer_owns() -> None:

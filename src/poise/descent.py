@@ -15,16 +15,18 @@ def descend(*moves: tuple[Optimizer, Tensor]) -> None:
 
     All gradients are taken before anyone moves, so simultaneous play is one call and alternating
     play is two. Each loss is differentiated only for what its optimizer owns, so nothing toggles
-    `requires_grad`. With several ranks the gradients are averaged over them. A gradient that is not
-    finite counts as 0 and is counted: one bad batch must not end a training.
+    `requires_grad`. With several ranks the gradients are averaged over them. A player stands still
+    whose gradient is not finite, which is counted: one bad batch must not end a training.
     """
+    moving = []
     for optimizer, loss in moves:
         optimizer.zero_grad(set_to_none=True)
         # torch gives `backward` no types.
         loss.backward(inputs=owned(optimizer))  # type: ignore[no-untyped-call]
         _average_gradients(optimizer)
-        _weigh(optimizer)
-    for optimizer, _ in moves:
+        if _is_to_move(optimizer):
+            moving.append(optimizer)
+    for optimizer in moving:
         optimizer.step()
 
 
@@ -39,16 +41,28 @@ def _gradients(optimizer: Optimizer) -> list[Tensor]:
     return [p.grad for p in owned(optimizer) if p.grad is not None]
 
 
-def _weigh(optimizer: Optimizer) -> None:
-    """Note the gradient's norm, and replace one that is not finite by 0. No sync on a GPU."""
+def _is_to_move(optimizer: Optimizer) -> bool:
+    """Note the gradient's norm; whether to step by it.
+
+    Reading a flag stalls nothing on a CPU. Elsewhere it would, so there the step is made all the
+    same, by 0, and a fused optimizer is told to leave its moments and weights as they are.
+    """
     gradients, facts = _gradients(optimizer), optimizer.param_groups[0]
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     finite = torch.isfinite(norm)  # false, too, where the sum of squares overflows: above 1.8e19
     facts["norm"] = torch.where(finite, norm, 0)
     facts["skipped"] = facts.get("skipped", 0) + (~finite).float()
-    if norm.device.type == "cpu" and finite:  # reading a flag stalls nothing there
-        return
-    for gradient in gradients:
+    if norm.device.type == "cpu":
+        return bool(finite)
+    hold_still_unless(finite, optimizer)
+    return True
+
+
+def hold_still_unless(finite: Tensor, optimizer: Optimizer) -> None:
+    """Let the next step be one by 0, without reading the flag [] on the host."""
+    if optimizer.defaults.get("fused"):
+        optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]  # torch reads it
+    for gradient in _gradients(optimizer):
         gradient.copy_(torch.where(finite, gradient, 0))
 
 

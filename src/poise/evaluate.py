@@ -145,7 +145,15 @@ def _subjects(
             drawn.append(Drawn(name, images, Path(name), loaded[name].drawn))
         else:
             drawn.append(Drawn(name, taken[name].images[:n]))
-    return drawn, notes
+    return drawn, [*notes, *(told for subject in drawn for told in _all_the_same(subject))]
+
+
+def _all_the_same(subject: Drawn) -> list[str]:
+    first = subject.images[0]
+    if (subject.images != first).any():
+        return []
+    text = f"All {len(subject.images):,} images of {subject.name} are the same one"
+    return [f"{text}: distances from the reals say how far that one is."]
 
 
 def _most(asked: EvaluateOptions, reals: RealSet) -> int:

@@ -76,7 +76,7 @@ class History:
         found = [
             [line[name] for name in wanted]
             for line in lines
-            if all(isinstance(line.get(name), int | float) for name in wanted)
+            if all(_is_number(line.get(name)) for name in wanted)
         ]
         return np.array(found, np.float64).reshape(-1, len(wanted)).T
 
@@ -101,6 +101,10 @@ class History:
             if len(found) >= LEAST // 2:
                 return name, clocks, found
         return "", np.empty(0), np.empty(0)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def now(x: Row) -> float:
@@ -130,7 +134,9 @@ def first_above(x: Row, clocks: Row, level: float) -> int:
     return int(clocks[min(below[-1] + 1 if len(below) else 0, len(x) - 1)])
 
 
-def said(history: History, name: str, since: int, evidence: str, *, of: str = "") -> Verdict:
-    """A verdict, with the advice of the method where it has some of its own, `of` this kind."""
-    advice = history.signals.advice.get(name + of, ADVICE[name])
+def said(
+    history: History, name: str, since: int, evidence: str, *, of: str = "", advice: str = ""
+) -> Verdict:
+    """A verdict, with this advice, the method's own where it has some `of` this kind, or ours."""
+    advice = advice or history.signals.advice.get(name + of, ADVICE[name])
     return Verdict(name, since, evidence, advice)

@@ -6,7 +6,7 @@ distance of the images from *all* training images, which is how published FIDs a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,15 @@ class Reals:
     trained: Features  # all that were worked out, in the set's order by lot
     one: Features  # as many as there are images
     other: Features  # as many others, for the floor
-    searched: Features  # among which copies are looked for
-    numbers: Indices  # of these in the set
+    searched: Features  # the first of them: among these copies are looked for
+    numbers: Indices  # of all in the set
     held_out: Features
+
+    def without_the_floor(self) -> Reals:
+        """For the floor's images, which would be found to be copies of themselves."""
+        n = self.one.n
+        places = np.r_[0:n, 2 * n : self.searched.n]
+        return replace(self, searched=self.searched.take(places), numbers=self.numbers[places])
 
 
 def measures_of_features(bench: Bench, asked: list[str]) -> list[Measure]:
@@ -60,11 +66,13 @@ def measures_of_features(bench: Bench, asked: list[str]) -> list[Measure]:
     reals = _look_at_reals(bench, asked, network)
 
     def of(images: Images) -> Scores:
-        fakes = reals.other if images is bench.other else _seen(bench, images, network)
+        floor = images is bench.other
+        fakes = reals.other if floor else _seen(bench, images, network)
+        against = reals.without_the_floor() if floor and "nearest" in asked else reals
         scores: Scores = {}
         for name in asked:
             try:
-                scores |= _scores(name, reals, fakes)
+                scores |= _scores(name, against, fakes)
             except DataError as error:
                 scores |= {key: undefined(str(error)) for key in SCORES[name]}
         return scores
@@ -82,13 +90,13 @@ def measures_of_features(bench: Bench, asked: list[str]) -> list[Measure]:
 
 def _look_at_reals(bench: Bench, asked: list[str], network: FeatureNetwork) -> Reals:
     n, training = len(bench.one), bench.reals.prepared.training
-    searched = n + SEARCHED if "nearest" in asked else 2 * n
-    most = len(training) if "fid" in asked else max(2 * n, searched)
+    searched = max(2 * n, SEARCHED) if "nearest" in asked else 2 * n
+    most = len(training) if "fid" in asked else searched
     trained = training_features(bench.reals, most, network, bench.watcher)
     one, other = trained.take(slice(0, n)), trained.take(slice(n, 2 * n))
-    places = np.r_[0:n, 2 * n : min(trained.n, searched)]  # without those of the floor
     held_out = held_out_features(bench.reals, network, bench.watcher) if "nearest" in asked else one
-    return Reals(trained, one, other, trained.take(places), by_lot(training)[places], held_out)
+    looked_at = trained.take(slice(0, searched))
+    return Reals(trained, one, other, looked_at, by_lot(training), held_out)
 
 
 def _seen(bench: Bench, images: Images, network: FeatureNetwork) -> Features:

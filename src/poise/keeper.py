@@ -135,8 +135,8 @@ class Keeper:
                 self.saver.save_or_fail()
             if not self.run.samples_at(self.reals.drawn).exists():
                 self.saver.sample()
-            if self.observer.verdict.name != "too early":
-                self.watcher.say(f"Verdict: {self.observer.verdict}")
+            if (verdict := self.observer.conclude(self.reals.drawn)).name != "too early":
+                self.watcher.say(f"Verdict: {verdict}")
             took = {"seconds": time.monotonic() - self._opened, "measuring": self._measuring}
             if self.enough and not done:
                 self.watcher.say(

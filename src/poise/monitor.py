@@ -12,11 +12,17 @@ from __future__ import annotations
 from .history import BLOCKS, LEAST, SURE, History, Verdict, fell, hardly_moved, now, said
 from .signals import Lines, Signals
 from .symptoms import RULES
-from .trends import blocks, trend
+from .trends import Row, blocks, jitter, trend
 
 MOST = 400  # lines that are looked at: a verdict costs 20 ms
 WAITED = 0.4  # of a history, without a new low: it has stalled
 WORSE, NEVER = 1.25, 0.9  # times the best, and the first
+LIKELY = 1.64  # standard errors: 1 in 20 by chance, one-sided
+FEW = 3  # measures that a median takes in: all of them are after the lowest
+PLAIN = 3.0  # times the noise from measure to measure: a fall that was over early
+
+LEARNS_NOTHING = "Start anew with another --lr, another --method or a wider --width."
+ROSE = "Stop if it does not fall again: `sample` takes the best checkpoint. Try a lower --lr."
 
 
 def judge(log: Lines, measures: Lines, signals: Signals) -> Verdict:
@@ -60,23 +66,52 @@ def much_worse(measures: Lines, signals: Signals) -> bool:
 
 def _progress(history: History) -> Verdict:
     """Learning, converging or stalled, by the trend of the measured distance."""
-    name, clocks, x = history.quality
-    if not len(x):
+    if not len(history.quality[2]):
         evidence = f"{len(history.measures)} measures are too few; no sickness is seen"
         return said(history, "too early", int(history.log[0]["drawn"]), evidence)
-    half = x[len(x) // 2 :]
-    z_all, z_late = trend(blocks(x, BLOCKS)), trend(blocks(half, BLOCKS))
-    best, place = float(x.min()), int(x.argmin())
-    evidence = f"{name} fell by {fell(x):.0%} to {best:.4g}"
+    return _stalled(history) or _falling(history)
+
+
+def _stalled(history: History) -> Verdict | None:
+    """The distance never fell, or has risen since its lowest, or has not been below it for long."""
+    name, clocks, x = history.quality
+    place = int(x.argmin())
+    low = f"{name} fell by {fell(x):.0%} to {x[place]:.4g}"
     if hardly_moved(x):
-        return said(history, "stalled", int(clocks[0]), f"{evidence} only: nothing is learned")
-    if now(x) > WORSE * best:  # too few measures since to say that it goes on
-        evidence += f" at image {int(clocks[place]):,}, and is {now(x):.4g} now"
-        return said(history, "stalled", int(clocks[place]), evidence)
-    waited = len(x) - 1 - place
-    if waited >= LEAST and waited >= WAITED * len(x) and z_late > -SURE:
-        evidence += f" at image {int(clocks[place]):,}, and not below since"
-        return said(history, "stalled", int(clocks[place]), evidence)
-    if len(half) >= LEAST and z_all < -SURE and z_late > -SURE:
-        return said(history, "converging", int(clocks[len(x) // 2]), f"{evidence}, ever slower")
+        evidence = f"{low} only: nothing is learned"
+        return said(history, "stalled", int(clocks[0]), evidence, advice=LEARNS_NOTHING)
+    since, waited = f"{low} at image {int(clocks[place]):,}", len(x) - 1 - place
+    if (waited >= FEW and now(x) > WORSE * x[place]) or trend(x[place:]) > SURE:
+        evidence = f"{since}, and is {now(x):.4g} now"
+        return said(history, "stalled", int(clocks[place]), evidence, advice=ROSE)
+    if waited >= max(LEAST, WAITED * len(x)) and _lately(x) > -SURE:
+        return said(history, "stalled", int(clocks[place]), f"{since}, and not below since")
+    return None
+
+
+def _falling(history: History) -> Verdict:
+    """The distance falls, or slows down; or it cannot be told from noise whether it does."""
+    name, clocks, x = history.quality
+    z = trend(blocks(x, BLOCKS))
+    if not _has_fallen(x, z):
+        evidence = f"{name} between {x.min():.4g} and {x.max():.4g} in {len(x)} measures: no trend"
+        return said(history, "too early", int(clocks[0]), evidence)
+    evidence = (
+        f"{name} fell by {fell(x):.0%} to {x.min():.4g} (a trend of {-z:.1f} standard errors)"
+    )
+    half = len(x) // 2
+    if len(x) - half >= LEAST and _lately(x) > -SURE:
+        return said(history, "converging", int(clocks[half]), f"{evidence}, ever slower")
     return said(history, "learning", int(clocks[0]), evidence)
+
+
+def _lately(x: Row) -> float:
+    """The trend of the second half."""
+    return trend(blocks(x[len(x) // 2 :], BLOCKS))
+
+
+def _has_fallen(x: Row, z: float) -> bool:
+    """Whether a quality with this trend is lower than it was, beyond noise."""
+    if len(x) < LEAST:  # so few cannot be surer
+        return z < -LIKELY
+    return z < -SURE or float(x[0]) - now(x) > PLAIN * jitter(x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .history import Verdict
@@ -84,6 +85,10 @@ class Observer:
             self.run.event("verdict", drawn, **facts, evidence=self.verdict.evidence)
         return self.verdict
 
+    def conclude(self, drawn: int) -> Verdict:
+        """The verdict on all that was logged and measured, the last measures too."""
+        return concluded(self._judged(len(self._measures)), self.run, drawn)
+
     def trouble(self) -> Trouble | None:
         """Why training must go back: gravely ill at three measures in a row, and images show it.
 
@@ -97,6 +102,14 @@ class Observer:
             return None
         now = lately[0]
         return Trouble(f"{now.name} ({now.evidence})", now.since, now.advice)
+
+
+def concluded(verdict: Verdict, run: Run, drawn: int) -> Verdict:
+    """With advice for a run that has drawn all its images while it was still getting better."""
+    images = run.config.recipe.images
+    if verdict.name not in ("learning", "converging") or drawn < images:
+        return verdict
+    return replace(verdict, advice=f"Let it go on: poise train {run.path} --images {2 * images}")
 
 
 def beginning(run: Run, drawn: int) -> str:

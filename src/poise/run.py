@@ -154,16 +154,23 @@ class Run:
         """
         for name in (LOG, MEASURES):
             self._unlogged[name] = b""
-            mend(self.path / name, lambda line: line.get("drawn", 0) <= drawn)
+            mend(self.path / name, lambda line: _is_clocked(line) and line["drawn"] <= drawn)
         mend(self.path / EVENTS)
 
     def history(self) -> list[dict[str, Any]]:
-        """The log's lines, oldest first; half a line at the end is left out."""
-        return list(read_lines(self.path / LOG))
+        """The log's lines, oldest first; what is no whole line with a clock is left out."""
+        return self._lines(LOG)
 
     def measures(self) -> list[dict[str, Any]]:
         """The lines of what was measured, oldest first."""
-        return list(read_lines(self.path / MEASURES))
+        return self._lines(MEASURES)
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened, oldest first."""
+        return self._lines(EVENTS)
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in read_lines(self.path / name) if _is_clocked(line)]
 
     def best_so_far(self, measure: str) -> list[dict[str, Any]]:
         """The facts of checkpoints that were kept as the best by this measure: one, or none."""
@@ -206,6 +213,10 @@ def is_run(path: Path) -> bool:
         return (path / CONFIG).is_file() and (path / "checkpoints").is_dir()
     except OSError:  # a word that is too long for a name
         return False
+
+
+def _is_clocked(line: Mapping[str, Any]) -> bool:
+    return isinstance(line.get("drawn"), int)
 
 
 def sample_path(run: Path, drawn: int, name: str) -> Path:

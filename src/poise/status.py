@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .errors import RunError
-from .lines import read_lines
 from .monitor import judge
+from .observer import concluded
 from .options import parsed
 from .places import RunWord
-from .run import EVENTS, Run
+from .run import Run
 from .signals import signals_of
 
 TOLD = ("went back", "fell back", "failed", "skipped", "verdict", "note")  # of events
@@ -45,16 +45,20 @@ def describe(run: Run) -> Iterator[str]:
     images = run.config.recipe.images
     drawn = max([*(line["drawn"] for line in log[-1:]), *run.checkpoints.drawn()])
     yield f"{run.path}: {drawn:,} of {images:,} images drawn."
-    yield f"Verdict: {judge(log, measures, signals_of(run.config.recipe.method))}"
+    verdict = judge(log, measures, signals_of(run.config.recipe.method))
+    yield f"Verdict: {concluded(verdict, run, drawn)}"
     if measures:
-        numbers = ", ".join(f"{k} {v:g}" for k, v in measures[-1].items() if k != "drawn")
-        yield f"Measured at {measures[-1]['drawn']:,} images: {numbers}."
+        last = {k: v for k, v in measures[-1].items() if k != "drawn"}
+        words = [
+            f"{k} {v:g}" if isinstance(v, int | float) else f"{k} {v}" for k, v in last.items()
+        ]
+        yield f"Measured at {measures[-1]['drawn']:,} images: {', '.join(words)}."
     for drawn in run.best.drawn()[-1:]:
         facts = run.best.facts(drawn)
         yield f"Best checkpoint: {drawn:,} images, {facts.get('measure')} {facts.get('value')}."
     kept = ", ".join(f"{drawn:,}" for drawn in run.checkpoints.drawn())
     yield f"Checkpoints kept: {kept or 'none yet'}."
-    told = [event for event in read_lines(run.path / EVENTS) if event.get("event") in TOLD]
+    told = [event for event in run.events() if event.get("event") in TOLD]
     for event in told[-LAST:]:
         more = [f"{k} {v}" for k, v in event.items() if k not in ("time", "event", "drawn")]
-        yield f"{event['time']} at {event['drawn']:,}: {event['event']}; {', '.join(more)}"
+        yield f"{event.get('time', '')} at {event['drawn']:,}: {event['event']}; {', '.join(more)}"

@@ -171,6 +171,12 @@ def take_images(name: str, reals: RealSet, most: int, watcher: Watcher) -> tuple
             f"brought to {reals.size} as the reals were (fit by {reals.view.fit}): what that does "
             "to them is measured, too."
         )
+    if some.recoloured:
+        notes.append(
+            f"{some.recoloured:,} of {len(some.images):,} images of {name} had other channels than "
+            f"the {reals.view.channels} of the reals and were given those (1 is gray, one more "
+            "with alpha): what that does to them is measured, too."
+        )
     for text in some.skipped[:3]:
         watcher.warn(f"skipped of {name}: {text}")
     if len(some.skipped) > 3:

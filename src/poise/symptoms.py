@@ -201,14 +201,15 @@ def oscillating(history: History) -> Verdict | None:
     name, clocks, x = history.quality
     if len(x) < LEAST:
         return None
-    turns = swings(x, SWING * float(np.median(x)))
+    means = blocks(x, TURNED)  # in a long row noise alone would turn often enough
+    turns = swings(means, SWING * float(np.median(x)))
     if turns < TURNS or trend(blocks(x, BLOCKS)) < -SURE:
         return None
     evidence = f"{name} turned {turns} times by {SWING:.0%} or more and did not fall"
     return said(history, "oscillating", int(clocks[0]), evidence)
 
 
-SWING, TURNS = 0.15, 4
+SWING, TURNS, TURNED = 0.15, 4, 20
 
 
 RULES: tuple[Rule, ...] = (

@@ -38,6 +38,18 @@ def blocks(x: Row, most: int) -> Row:
     return np.array([part.mean() for part in np.array_split(x, min(most, len(x)))])
 
 
+def jitter(x: Row) -> float:
+    """The standard deviation of the noise from number to number, whatever the trend.
+
+    From the median of the distances of their differences from the median difference: over the root
+    of 2, since a difference has two of them, and times 1.4826, as for a normal law.
+    """
+    steps = np.diff(x)
+    if not len(steps):
+        return 0.0
+    return 1.4826 / math.sqrt(2) * float(np.median(np.abs(steps - np.median(steps))))
+
+
 def smoothed(x: Row, window: int) -> Row:
     """The running median over `window` numbers up to each; over fewer at the start."""
     return np.array([np.median(x[max(0, i - window + 1) : i + 1]) for i in range(len(x))])

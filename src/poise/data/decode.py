@@ -63,6 +63,7 @@ class Fitted(NamedTuple):
     original: Size  # as a viewer shows it: after EXIF rotation
     box: Box  # of the original, in its pixels
     scale: float  # over 1: enlarged
+    channels: int  # of the original: 1, 2 with alpha, 3, 4 with alpha
 
 
 def decode(data: bytes, view: View) -> Fitted:
@@ -145,7 +146,7 @@ def _fit(image: Image.Image, original: Size, view: View) -> Fitted:
     part = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
     if image.size != wanted or part != (0, 0, *wanted):  # PIL would copy
         small = small.resize(wanted, Image.Resampling.LANCZOS, part, REDUCING_GAP)
-    return Fitted(_pixels(small, view), original, box, scale)
+    return Fitted(_pixels(small, view), original, box, scale, len(small.getbands()))
 
 
 def _placement(original: Size, view: View) -> tuple[Box, Size, float]:

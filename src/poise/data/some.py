@@ -28,6 +28,7 @@ class Some(NamedTuple):
 
     images: Pixels  # [n, h, w, c]
     refitted: int  # of them that had another size
+    recoloured: int  # of them that had other channels
     skipped: list[str]  # "name: why"
 
 
@@ -47,10 +48,10 @@ def some_images(given: str, view: View, most: int) -> Some:
                 f"Prepare it anew with --channels {view.channels}, or give the images themselves."
             )
         order = by_lot(np.arange(len(prepared)))[:most]
-        return Some(prepared.gather(order, view.size), 0, [])
+        return Some(prepared.gather(order, view.size), 0, 0, [])
     taken: list[Pixels] = []
     skipped: list[str] = []
-    refitted = 0
+    refitted = recoloured = 0
     with unpacked(find_source(given, max(view.size))) as source, silence():
         for name in _names(source, skipped):
             if len(taken) == most:
@@ -61,9 +62,10 @@ def some_images(given: str, view: View, most: int) -> Some:
                 skipped.append(f"{printable(name)}: {error}")
                 continue
             refitted += fitted.original != view.size
+            recoloured += fitted.channels != view.channels
             taken.append(fitted.pixels)
     images = np.stack(taken) if taken else np.empty((0, *view.size, view.channels), np.uint8)
-    return Some(images, refitted, skipped)
+    return Some(images, refitted, recoloured, skipped)
 
 
 def size_of_first(given: str) -> Size:
