@@ -10,6 +10,9 @@ import pytest
 import torch
 
 import poise
+from poise.methods import METHODS
+from poise.networks import NETWORKS
+from poise.optim import OPTIMIZERS
 from poise.run import Run
 from poise.session import ResumeOptions
 
@@ -66,6 +69,20 @@ def test_an_option_that_is_not_there_is_refused_with_the_nearest() -> None:
     ):
         poise.train("shapes", imagse=3)
     assert not Path("runs").exists()
+
+
+def test_every_method_network_and_optimizer_has_a_public_name() -> None:
+    for table in (METHODS, NETWORKS, OPTIMIZERS):
+        for kind in table.values():
+            assert getattr(poise, kind.__name__) is kind
+            assert kind.__name__ in poise.__all__
+
+
+def test_a_number_of_a_part_is_refused_with_the_way_to_give_it() -> None:
+    with pytest.raises(poise.OptionError) as refused:
+        poise.train("shapes", method="began", gamma=0.5)
+    assert 'no option called "gamma". It is a number of a part: ' in str(refused.value)
+    assert "method=poise.BEGAN(gamma=...)" in str(refused.value)
 
 
 def test_what_is_fixed_with_a_run_cannot_be_given_when_it_goes_on() -> None:

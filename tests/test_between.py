@@ -224,6 +224,16 @@ def test_an_image_that_cannot_be_read_is_refused_in_words(
     assert told.endswith(". --between takes two image files.")
 
 
+def test_the_second_image_is_read_before_anything_is_said_of_the_first(tmp_path: Path) -> None:
+    warned: list[str] = []
+    large = photo(tmp_path / "a.png", 16, 24)
+    with pytest.raises(DataError):
+        Pair.read([large, tmp_path / "none.png"], View(SIZE, 3), warned.append)
+    assert warned == []
+    Pair.read([large, large], View(SIZE, 3), warned.append)
+    assert len(warned) == 1
+
+
 # --- the strip ------------------------------------------------------------------------------------
 
 

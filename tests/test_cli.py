@@ -95,7 +95,22 @@ def test_an_option_of_another_method_is_refused_and_its_method_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["train", "shapes", "--clip", "0.1"]) == 2
-    assert "--clip is an option of --method wgan." in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert 'no option called "--clip". --clip is an option of --method wgan.' in told, "no guess"
+
+
+def test_help_shows_what_an_option_takes_and_not_how_it_is_unset() -> None:
+    text = HELP_FILE.read_text(encoding="utf-8")
+    assert "{None}" not in text
+    assert "--images INT" in text
+    assert "--between PATH PATH" in text
+
+
+def test_the_word_none_unsets_what_a_preset_sets() -> None:
+    words = ["photos", "--method", "progressive", "--preset", "paper"]
+    assert vars(parse_train(words).recipe.method)["fade"] == 600_000
+    assert vars(parse_train([*words, "--fade", "None"]).recipe.method)["fade"] is None
+    assert vars(parse_train([*words, "--fade", "7"]).recipe.method)["fade"] == 7
 
 
 def test_of_a_choice_that_is_made_twice_the_last_counts() -> None:

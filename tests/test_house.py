@@ -103,10 +103,13 @@ def test_the_command_line_starts_without_anything_heavy() -> None:
 def test_everything_public_is_listed_and_can_be_imported() -> None:
     assert poise.__all__ == [
         "Adam",
+        "AutoEncoder",
+        "BEGAN",
         "DCGAN",
         "DataError",
         "GAN",
         "Generator",
+        "Growing",
         "InputError",
         "MLP",
         "OptimisticAdam",
@@ -116,6 +119,7 @@ def test_everything_public_is_listed_and_can_be_imported() -> None:
         "PoiseError",
         "PrepareOptions",
         "Prepared",
+        "Progressive",
         "RMSProp",
         "Reals",
         "Recipe",

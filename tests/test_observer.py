@@ -228,10 +228,11 @@ def test_lines_without_a_clock_or_with_words_for_numbers_are_passed_over(
     for name in ("log.jsonl", "measures.jsonl", "events.jsonl"):
         with (run.path / name).open("a") as file:
             file.write('{"swd": 3.0}\n{"drawn": "many", "swd": 3.0, "event": "note"}\n')
-            file.write('{"drawn": 641, "swd": NaN, "loss_g": "low", "event": "note"}\n')
+            file.write('{"drawn": 641, "swd": NaN, "loss_g": "low", "event": "note", ')
+            file.write('"text": "low tide"}\n')
     text = "\n".join(describe(run))
     assert "Measured at 641 images: swd nan, loss_g low" in text
-    assert "641: note" in text
+    assert "at 641: low tide" in text
     on = go_on(run.path, images=960)
     assert log_of(on) == log_of(trained_run(tmp_path / "whole", on.config))
 

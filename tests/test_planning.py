@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -199,11 +200,25 @@ def test_phases_that_do_not_reach_the_full_size_are_refused() -> None:
         plan(config, 0, None)
     assert str(refused.value) == (
         "with phases of 600,000 and 600,000 images the level of 8x8 begins at image 600,000, and "
-        "training ends at 2,000. Give --images 1800000 or more, smaller --fade and --settle, or "
-        "leave them out: they are planned."
+        "training ends at 2,000. Give --images 1800000 or more, or smaller --fade and --settle; "
+        "--fade None --settle None plans them to fit."
     )
     with pytest.raises(OptionError, match="begins at image 600,000, and training ends at 3,600"):
         plan(config, 0, 0.01)
+
+
+def test_hours_too_few_for_the_levels_are_refused_and_those_that_fit_are_said() -> None:
+    open_ = config_of(Size(32, 32), 100_000, Progressive(batch=4, fade=None, settle=None))
+    with pytest.raises(OptionError) as refused:
+        plan(open_, 1, 1e-6)
+    told = re.fullmatch(
+        r"--hours 1e-06 hold ([\d,]+) images here, and the levels up to 32x32 need 160\. Give "
+        r"--hours (\S+) or more, a smaller --batch, or a smaller --size\.",
+        str(refused.value),
+    )
+    assert told
+    images, hours = int(told[1].replace(",", "")), float(told[2])
+    assert 1.0 <= hours / (1e-6 * 160 / images) < 1.11
 
 
 @pytest.mark.parametrize("size", [Size(8, 8), Size(64, 64), Size(256, 256)])

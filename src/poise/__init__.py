@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from .errors import TrainingFailed as TrainingFailed
     from .generator import Generator as Generator
     from .generator import load as load
+    from .methods import BEGAN as BEGAN
     from .methods import GAN as GAN
     from .methods import WGAN as WGAN
     from .methods import WGANGP as WGANGP
+    from .methods import Progressive as Progressive
     from .networks import DCGAN as DCGAN
     from .networks import MLP as MLP
+    from .networks import AutoEncoder as AutoEncoder
+    from .networks import Growing as Growing
     from .networks import ResNet as ResNet
     from .optim import SGD as SGD
     from .optim import Adam as Adam
@@ -61,8 +65,8 @@ _HOME = {
         "TrainingFailed",
     ],
     "generator": ["Generator", "load"],
-    "methods": ["GAN", "WGAN", "WGANGP"],
-    "networks": ["DCGAN", "MLP", "ResNet"],
+    "methods": ["BEGAN", "GAN", "WGAN", "WGANGP", "Progressive"],
+    "networks": ["DCGAN", "MLP", "AutoEncoder", "Growing", "ResNet"],
     "optim": ["Adam", "OptimisticAdam", "OptimisticSGD", "RMSProp", "SGD"],
     "players": ["Players"],
     "presets": ["recipe"],

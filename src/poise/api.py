@@ -13,6 +13,8 @@ from .data.options import PrepareOptions
 from .errors import unknown
 from .generator import Generator, load
 from .methods import METHODS
+from .networks import NETWORKS
+from .optim import OPTIMIZERS
 from .players import Method
 from .presets import recipe
 from .run import is_run
@@ -82,6 +84,18 @@ def _recipe(method: Method | str, preset: str) -> Recipe:
     return dataclasses.replace(recipe(name_of(method, METHODS), preset), method=method)
 
 
+def _field_of(name: str) -> str:
+    """How to give what is a number of a method, a network or an optimizer; empty if it is none."""
+    tables: dict[str, Any] = {"method": METHODS, "networks": NETWORKS, "optimizer": OPTIMIZERS}
+    ways = [
+        f"{option}=poise.{kind.__name__}({name}=...)"
+        for option, table in tables.items()
+        for kind in table.values()
+        if name in {field.name for field in dataclasses.fields(kind)}
+    ]
+    return f"It is a number of a part: {' or '.join(ways)}." if ways else ""
+
+
 def _filled(options: Mapping[str, Any], *parts: Any, hint: str = "") -> list[Any]:
     """The parts, each with the options that are fields of it; the last part that has one gets it.
 
@@ -93,7 +107,8 @@ def _filled(options: Mapping[str, Any], *parts: Any, hint: str = "") -> list[Any
         owner.pop(name, None)
     for name in options:
         if name not in owner:
-            raise unknown("option", name, owner, hint)
+            where = hint or _field_of(name)
+            raise unknown("option", name, owner, where, guess=bool(hint) or not where)
     filled = []
     for part in parts:
         own = {name: value for name, value in options.items() if owner[name] is part}

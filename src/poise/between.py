@@ -28,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .data.decode import Unusable, View, decode
+from .data.decode import Fitted, Unusable, View, decode
 from .errors import DataError
 from .generator import Generator
 from .pictures import grid, to_uint8
@@ -55,8 +55,12 @@ class Pair:
         Raises:
             DataError: a file is missing, or not an image that can be read to its end.
         """
-        a, b = (_read(path, view, warn) for path in paths)
-        return cls(torch.stack([a, b, b.flip(-1), a.flip(-1)]))
+        a, b = fitted = [_read(path, view) for path in paths]
+        for path, original in {p: x.original for p, x in zip(paths, fitted, strict=True)}.items():
+            if original != view.size:
+                warn(f"{path} is {original} pixels; {_how(original, view)}.")
+        one, other = _as_tensor(a), _as_tensor(b)
+        return cls(torch.stack([one, other, other.flip(-1), one.flip(-1)]))
 
     @property
     def digest(self) -> str:
@@ -64,9 +68,9 @@ class Pair:
         return hashlib.sha256(self.images.numpy().tobytes()).hexdigest()[:8]
 
 
-def _read(path: Path, view: View, warn: Callable[[str], None]) -> Tensor:
+def _read(path: Path, view: View) -> Fitted:
     try:
-        fitted = decode(path.read_bytes(), view)
+        return decode(path.read_bytes(), view)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}). --between takes two image files."
@@ -75,8 +79,9 @@ def _read(path: Path, view: View, warn: Callable[[str], None]) -> Tensor:
         raise DataError(
             f"{path} cannot be used: {error}. --between takes two image files."
         ) from error
-    if fitted.original != view.size:
-        warn(f"{path} is {fitted.original} pixels; {_how(fitted.original, view)}.")
+
+
+def _as_tensor(fitted: Fitted) -> Tensor:
     return torch.from_numpy(fitted.pixels.astype(np.float32)).permute(2, 0, 1) / LEVELS - 1
 
 

@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:
         return _failed(f"{error.filename}: {error.strerror}.", 2)
     except KeyboardInterrupt:
-        return _failed("interrupted; what is done is kept, the same command goes on.", 1)
+        return _failed("interrupted; what was begun is kept, the same command goes on.", 1)
 
 
 def _other(name: str) -> Callable[[Sequence[str]], int]:

@@ -19,11 +19,12 @@ from .errors import DataError, OptionError, install
 from .evaluate import evaluate, parse_evaluate
 from .exporting import export, parse_export
 from .machine import forecast
-from .options import DEFAULT_METHOD, Asked, names_a_run, parse_resume, parse_train, parsed
+from .options import DEFAULT_METHOD, Asked, names_a_run, parse_train, parsed
 from .places import OutWord, SourceWord
 from .planning import plan
 from .presets import recipe
 from .ranks import first_makes
+from .resume_options import parse_resume
 from .run import Run
 from .samples import parse_sample, sample_to_files
 from .session import TrainOptions, planned, prepared_path, with_images

@@ -53,12 +53,14 @@ def install(extra: str) -> str:
     return f"{sys.executable} -m pip install 'poise[{extra}]'"
 
 
-def unknown(what: str, name: str, known: Iterable[str], hint: str = "") -> OptionError:
-    """The error for a name that does not exist: says the nearest one, then what there is."""
+def unknown(
+    what: str, name: str, known: Iterable[str], hint: str = "", *, guess: bool = True
+) -> OptionError:
+    """The error for a name that does not exist: the nearest one, if it is no other's, and all."""
     choices = sorted(known)
     near = get_close_matches(name, choices, n=3, cutoff=0.6)
     parts = [f'no {what} called "{name}".']
-    if near:
+    if near and guess:
         parts.append(f'Did you mean "{near[0]}"?')
     if hint:
         parts.append(hint)

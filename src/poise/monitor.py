@@ -34,7 +34,7 @@ def judge(log: Lines, measures: Lines, signals: Signals) -> Verdict:
     history = History(thinned(level), thinned(signals.of_last_phase(measures)), signals)
     if len(level) < LEAST:
         where = "log" if len(level) == len(log) else "log of this level"
-        evidence = f"{len(level)} lines of the {where} are too few"
+        evidence = f"the {where} is too short, {len(level)} of {LEAST} lines"
         return said(history, "too early", int(level[0]["drawn"]) if level else 0, evidence)
     for rule in RULES:
         verdict = rule(history)

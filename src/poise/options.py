@@ -21,10 +21,11 @@ from .errors import OptionError, unknown
 from .methods import METHODS
 from .networks import NETWORKS
 from .optim import OPTIMIZERS
-from .places import RunWord, SourceWord
+from .optional import registry
+from .places import SourceWord
 from .presets import PRESETS, recipe
 from .run import is_run
-from .session import ResumeOptions, TrainOptions
+from .session import TrainOptions
 
 DEFAULT_METHOD = "wgan-gp"
 
@@ -72,23 +73,6 @@ def parse_train(argv: Sequence[str]) -> Asked:
     if options.hours is not None and _chosen(argv, "--images", "") == "":
         options = dataclasses.replace(options, images=None)  # the preset's number is no wish
     return Asked(given.source, chosen, options, given.dry_run)
-
-
-def parse_resume(argv: Sequence[str]) -> tuple[Path, ResumeOptions]:
-    """The run to go on with, and what changes.
-
-    Raises:
-        OptionError: an option that is fixed with the run.
-    """
-    fields: list[Any] = [
-        ("source", Annotated[RunWord, arg(help="the run's directory")]),
-        ("options", Annotated[ResumeOptions, arg(name="")], ResumeOptions()),
-    ]
-    command: type[Any] = dataclasses.make_dataclass("Resume", fields, frozen=True)
-    command.__doc__ = "Go on with a run, exactly."
-    hint = "All else is fixed with the run; start a new one for it."
-    given = parsed(command, argv, "poise train", tyro.conf.FlagCreatePairsOff, hint=hint)
-    return Path(given.source), given.options
 
 
 def _chosen(argv: Sequence[str], option: str, default: str) -> str:
@@ -142,24 +126,32 @@ def _command(base: Recipe, names: dict[str, str]) -> type[Any]:
     return command
 
 
-def parsed(command: type[T], argv: Sequence[str], prog: str, *markers: Any, hint: str = "") -> T:
+def parsed(command: type[T], argv: Sequence[str], prog: str, *markers: Any) -> T:
     """What tyro makes of the words, all fields flat; words that are no option are refused.
 
     Raises:
         OptionError: there is such a word; SystemExit by tyro for a value of the wrong kind.
     """
-    given, left = tyro.cli(
+    given, left = read_words(command, argv, prog, *markers)
+    refuse_unknown(left, command)
+    return given
+
+
+def read_words(
+    command: type[T], argv: Sequence[str], prog: str, *markers: Any
+) -> tuple[T, Sequence[str]]:
+    """What tyro makes of the words, and those that it does not know."""
+    return tyro.cli(
         command,
         args=list(argv),
         prog=prog,
         return_unknown_args=True,
         config=(tyro.conf.OmitArgPrefixes, *markers),
+        registry=registry,
     )
-    _refuse_unknown(left, command, hint)
-    return given
 
 
-def _refuse_unknown(left: Sequence[str], command: type[Any], hint: str = "") -> None:
+def refuse_unknown(left: Sequence[str], command: type[Any]) -> None:
     """Say which words are no option of a command, and the nearest that is.
 
     Raises:
@@ -169,11 +161,12 @@ def _refuse_unknown(left: Sequence[str], command: type[Any], hint: str = "") -> 
         return
     word = left[0].partition("=")[0]
     if not word.startswith("-"):
-        raise OptionError(f'did not expect "{word}". {hint or "See --help."}')
+        raise OptionError(f'did not expect "{word}". See --help.')
     if word.removeprefix("--") in _by_place(command):
         raise OptionError(f"{word} is given by its place, without this name. See --help.")
     known = {"--" + name.replace("_", "-") for name in _leaves(command)}
-    raise unknown("option", word, known, hint or _elsewhere(word))
+    elsewhere = _elsewhere(word)
+    raise unknown("option", word, known, elsewhere, guess=not elsewhere)
 
 
 def _elsewhere(word: str) -> str:

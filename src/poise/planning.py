@@ -149,16 +149,15 @@ def _phased(config: Config) -> Config:
             f"{size} cannot grow: it is no base doubled. Give a --size like 8, 32 or 64x96, or "
             "another --method."
         )
-    longest = method.most if method.grow == "converged" else 1.0  # of settling, before the last
-    phases = math.ceil(doublings * (1 + longest)) + FINAL
+    longest, phases = _shares(method, doublings)
     least = LEAST_STEPS * method.batch * method.n_critic
     phase = images // phases
     if phase < least and None in (method.fade, method.settle):
         raise OptionError(
             f"{images:,} images are too few for the {doublings + 1} levels up to {size}: each of "
             f"{phases} phases would have {phase:,} images, and {LEAST_STEPS} batches are "
-            f"{least:,}. Give --images {phases * least} or more (or more --hours), a smaller "
-            "--batch, or a smaller --size."
+            f"{least:,}. Give --images {fewest_images(config)} or more (or more --hours), a "
+            "smaller --batch, or a smaller --size."
         )
     chosen = replace(method, fade=method.fade or phase, settle=method.settle or phase)
     fade, settle = chosen.planned
@@ -167,9 +166,23 @@ def _phased(config: Config) -> Config:
         raise OptionError(
             f"with phases of {fade:,} and {settle:,} images the level of {size} begins at image "
             f"{last:,}, and training ends at {images:,}. Give --images {last + fade + settle} or "
-            "more, smaller --fade and --settle, or leave them out: they are planned."
+            "more, or smaller --fade and --settle; --fade None --settle None plans them to fit."
         )
     return replace(config, recipe=replace(config.recipe, method=chosen))
+
+
+def _shares(method: Progressive, doublings: int) -> tuple[float, int]:
+    """Phases that a level settles for, at most, and phases in all."""
+    longest = method.most if method.grow == "converged" else 1.0
+    return longest, math.ceil(doublings * (1 + longest)) + FINAL
+
+
+def fewest_images(config: Config) -> int:
+    """The fewest images that a run can be planned for, where its phases are not given."""
+    method, doublings = config.recipe.method, len(levels_of(config.data.size)) - 1
+    if not isinstance(method, Progressive) or _has_phases_given(config):
+        return 1
+    return _shares(method, doublings)[1] * LEAST_STEPS * method.batch * method.n_critic
 
 
 def _timed(open_: Config, threads: int, hours: float) -> tuple[Config, dict[int, float]]:
@@ -177,6 +190,13 @@ def _timed(open_: Config, threads: int, hours: float) -> tuple[Config, dict[int,
     open_ = replace(open_, threads=threads)
     parts = timed(_settled(open_), threads)
     images = max(1, _images_within(parts, hours * 3600, alike=not _has_phases_given(open_)))
+    if images < (fewest := fewest_images(open_)):
+        enough = float(f"{1.05 * hours * fewest / images:.2g}")  # which rounds by less
+        raise OptionError(
+            f"--hours {hours:g} hold {images:,} images here, and the levels up to "
+            f"{open_.data.size} need {fewest:,}. Give --hours {enough:g} or more, a smaller "
+            "--batch, or a smaller --size."
+        )
     config = _settled(replace(open_, recipe=replace(open_.recipe, images=images)))
     return config, {threads: images / (hours * 3600)}
 

@@ -56,7 +56,15 @@ PRESETS: dict[str, dict[str, Recipe]] = {
     },
     "began": {
         "default": Recipe(
-            BEGAN(gamma=1.0, lambda_k=0.5, eta=2, critic_rate=0.5, margin=3.0),
+            BEGAN(
+                gamma=1.0,
+                lambda_k=0.5,
+                eta=2,
+                critic_rate=0.5,
+                margin=3.0,
+                window=4_000,
+                patience=3,
+            ),
             AutoEncoder(width=0.25, latent=64),
             Adam(4e-4, beta1=0.5, beta2=0.999),
             images=100_000,

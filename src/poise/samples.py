@@ -35,7 +35,7 @@ class SampleOptions:
     out: Path | None = None  # a .png for a grid, a directory for single images; unset: in the run
     seed: int = 0  # of the latents; the first images of many are those of few
     grid: bool = True  # one picture of all, or one file an image
-    stage: bool = False  # of a run that grows: up to 16 of the same latents at each level
+    stage: bool = False  # of a run that grows: up to 16 at each level, lower ones from their maps
     at: str = "best"  # which checkpoint: best (as measured), last, or a number of images
     device: str = "cpu"  # cpu, cuda, mps: where the generator runs
 

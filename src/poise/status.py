@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import RunError
 from .monitor import judge
@@ -60,5 +61,12 @@ def describe(run: Run) -> Iterator[str]:
     yield f"Checkpoints kept: {kept or 'none yet'}."
     told = [event for event in run.events() if event.get("event") in TOLD]
     for event in told[-LAST:]:
-        more = [f"{k} {v}" for k, v in event.items() if k not in ("time", "event", "drawn")]
-        yield f"{event.get('time', '')} at {event['drawn']:,}: {event['event']}; {', '.join(more)}"
+        yield f"{event.get('time', '')} at {event['drawn']:,}: {_in_words(event)}"
+
+
+def _in_words(event: dict[str, Any]) -> str:
+    """What a method said, as it said it; of other events, what is known."""
+    if event["event"] == "note" and "text" in event:
+        return str(event["text"])
+    more = [f"{k} {v}" for k, v in event.items() if k not in ("time", "event", "drawn")]
+    return f"{event['event']}; {', '.join(more)}"

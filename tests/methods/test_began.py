@@ -234,6 +234,9 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
             BEGAN(gamma=gamma)
     with pytest.raises(OptionError, match="--lambda-k must be at least 0, got -1"):
         BEGAN(lambda_k=-1.0)
+    for floor in (-1.0, float("inf"), float("nan")):
+        with pytest.raises(OptionError, match=f"--floor must be at least 0, got {floor}"):
+            BEGAN(floor=floor)
     with pytest.raises(OptionError, match="--patience must be at least 1, got 0"):
         BEGAN(patience=0)
     for margin in (0.5, float("nan")):

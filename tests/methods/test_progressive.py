@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d, softplus
 
 from poise.build import make_players
 from poise.config import Config
+from poise.descent import descend
 from poise.errors import OptionError
 from poise.methods import Progressive, progressive
 from poise.methods.progressive import blended
@@ -182,6 +183,47 @@ def test_the_standard_loss_is_an_option() -> None:
     assert cast(Any, players.generator).stage.level == 1
 
 
+@pytest.mark.parametrize("loss", ["wgan-gp", "gan"])
+def test_each_player_moves_by_the_gradient_of_its_own_loss(loss: str) -> None:
+    """By hand, in the middle of a fade: the critic first, then the generator against it."""
+    rule: Any = growing_config(loss=loss, drift=0.5).recipe.method
+    players, again = (make_players(growing_config(loss=loss)) for _ in range(2))
+    for made in (players, again):
+        made.seed_noise(3, 0, 60)
+        made.set_rate(1e-3)
+    rule.step(players, Noise(60))
+    g, d = cast(Any, again.generator), cast(Any, again.critic)
+    rule.arrive(again, 60)
+    x = blended(Noise(60)(4, Size(8, 8)), 0.5)
+    fake, eps = g(again.latents(4)).detach(), again.uniform(4)
+    real, false = d(x), d(fake)
+    if loss == "gan":
+        loss_d = (1 + (-real).exp()).log().mean() + (1 + false.exp()).log().mean()
+    else:
+        loss_d = false.mean() - real.mean() + 0.5 * (real**2).mean()
+        loss_d = loss_d + 10 * gradient_penalty(d, x, fake, eps)
+    descend((again.opt_c, loss_d))
+    score = d(g(again.latents(4)))
+    loss_g = (1 + (-score).exp()).log().mean() if loss == "gan" else -score.mean()
+    descend((again.opt_g, loss_g))
+    for mine, theirs in ((again.critic, players.critic), (g, players.generator)):
+        pairs = list(zip(mine.parameters(), theirs.parameters(), strict=True))
+        moved = [(p.grad, q.grad) for p, q in pairs if p.grad is not None]
+        assert moved
+        for p, q in moved:
+            assert q is not None
+            assert torch.allclose(p, q, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_takes_as_many_reals_as_its_resolution_has_in_a_batch() -> None:
+    config = growing_config(batch=8, span=64, fewest=4, n_critic=1)
+    players, reals, taken = make_players(config), Noise(), set()
+    for before, _ in play(config, players, reals):
+        level = cast(Any, players.generator).stage.level
+        taken.add((level, reals.drawn - before))
+    assert taken == {(0, 8), (1, 8), (2, 4)}
+
+
 def resumed(config: Config, at: int) -> tuple[Players, Players]:
     """The players of an unbroken run and of one that was cut at an image and goes on."""
     whole, cut, again = (make_players(config) for _ in range(3))
@@ -245,6 +287,18 @@ def test_a_level_that_goes_on_falling_ends_at_the_most() -> None:
     players, began = converging([1e6 * 0.9**k for k in range(60)], least=0.0, most=1.5)
     assert began[1] == (1, 60)
     assert "the most there is for it" in players.notes[0][1]
+
+
+def test_while_a_level_fades_in_nothing_is_read_of_its_convergence() -> None:
+    config = growing_config(images=400, grow="converged", least=0.0)
+    rule: Any = config.recipe.method
+    players, reals, fading = make_players(config), Noise(), 0
+    for _ in play(config, players, reals):
+        level, since = int(players.memory["level"]), int(players.memory["since"])
+        if level and reals.drawn - since < rule.fade:
+            fading += 1
+            assert not [name for name in players.memory if name.startswith("growth.")]
+    assert fading >= 10
 
 
 def test_the_last_level_has_no_end() -> None:

@@ -146,6 +146,30 @@ def test_with_the_equalized_rate_the_variance_stays_near_1_layer_by_layer() -> N
         assert out.var().item() / gain**2 == pytest.approx(1.0, abs=0.2)
 
 
+def test_variance_neither_grows_nor_shrinks_on_the_way_through_both_players() -> None:
+    """In a real pass: the mean square that leaves a layer is gain^2 times that which enters it."""
+    torch.manual_seed(0)
+    of, size, seen = Growing(maps=1024, widest=128), Size(16, 16), []
+
+    def look(layer: Any, args: tuple[Tensor], out: Tensor) -> None:
+        x, edge = args[0], layer.weight.shape[-1] // 2 if layer.weight.dim() == 4 else 0
+        if out.shape[1] >= 16:  # of fewer maps it is anything by chance
+            inner = (..., slice(edge, -edge), slice(edge, -edge)) if edge else (...,)
+            gain = layer.scale * math.sqrt(layer.weight[0].numel())
+            seen.append(float(out[inner].square().mean() / x.square().mean()) / gain**2)
+
+    players = of.generator(size, 3), of.critic(size, 3)
+    for player in players:
+        for module in player.modules():
+            if isinstance(module, Weighted):
+                module.register_forward_hook(look)
+    with torch.no_grad():
+        players[0](torch.randn(64, of.latent))
+        players[1](torch.randn(64, 3, *size))
+    assert len(seen) == 6 + 7  # all but those to images, from other levels', and the score
+    assert seen == pytest.approx([1.0] * len(seen), abs=0.2)
+
+
 @pytest.mark.parametrize("equalized", [True, False])
 def test_gains_are_the_papers_and_equalizing_changes_no_first_function(equalized: bool) -> None:
     torch.manual_seed(0)

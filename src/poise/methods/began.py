@@ -59,19 +59,21 @@ class BEGAN:
     needs: ClassVar[str] = "rebuild"
 
     def __post_init__(self) -> None:
-        if not 0 < self.gamma <= 1:
-            raise OptionError(f"--gamma must be above 0 and at most 1, got {self.gamma}.")
-        if not 0 <= self.lambda_k < float("inf"):
-            raise OptionError(f"--lambda-k must be at least 0, got {self.lambda_k}.")
-        if self.eta not in (1, 2):
-            raise OptionError(f"--eta must be 1 or 2, got {self.eta}.")
-        if not 0 < self.critic_rate < float("inf"):
-            raise OptionError(f"--critic-rate must be above 0, got {self.critic_rate}.")
-        if self.margin is not None and not self.margin >= 1:
-            raise OptionError(f"--margin must be at least 1, got {self.margin}.")
-        for name in ("window", "patience"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"--{name} must be at least 1, got {getattr(self, name)}.")
+        end = float("inf")
+        checks = (
+            ("gamma", 0 < self.gamma <= 1, "above 0 and at most 1"),
+            ("lambda-k", 0 <= self.lambda_k < end, "at least 0"),
+            ("eta", self.eta in (1, 2), "1 or 2"),
+            ("critic-rate", 0 < self.critic_rate < end, "above 0"),
+            ("margin", self.margin is None or self.margin >= 1, "at least 1"),
+            ("window", self.window >= 1, "at least 1"),
+            ("patience", self.patience >= 1, "at least 1"),
+            ("floor", 0 <= self.floor < end, "at least 0"),
+        )
+        for name, holds, what in checks:
+            if not holds:
+                value = getattr(self, name.replace("-", "_"))
+                raise OptionError(f"--{name} must be {what}, got {value}.")
 
     @property
     def signals(self) -> Signals:
