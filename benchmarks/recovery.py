@@ -2,12 +2,12 @@
 
     python benchmarks/recovery.py --out runs/recovery
 
-One WGAN-GP on shapes at 16x16 of 20,000 images, undisturbed, and with each of 40 disturbances: a
+One WGAN-GP on shapes at 16x16 of 20,000 images, undisturbed, and with each of 50 disturbances: a
 NaN in a weight at 20 random steps; 10 that are finite (both players' weights are hit by noise as
-large as they are themselves) at 10 others; and 10 that begin at a random step of the first half and
+large as they are themselves) at 10 others; and 20 that begin at a random step of the first half and
 last until training goes back, if it does: for 5 the critic loses its penalty, for 5 its weights are
-hit by noise at every step. Distances are the Frechet distance on 1,000 images of the last
-checkpoint. A run that is there is not made again.
+hit by noise at every step, for 10 both players' rates are a hundredfold. Distances are the Frechet
+distance on 1,000 images of the last checkpoint. A run that is there is not made again.
 """
 
 from __future__ import annotations
@@ -79,19 +79,26 @@ def no_penalty(players: Players) -> None:
     """Nothing at once; see `Unheld`."""
 
 
-LASTING = (noise_in_the_critic, no_penalty)  # at every step
+def rate_times_100(players: Players) -> None:
+    """Nothing at once; see `Unheld`."""
 
 
 class Unheld:
-    """WGAN-GP's step without its penalty, where it is told to be."""
+    """WGAN-GP's step without its penalty, or with another rate, where it is told to be."""
 
-    now = False
+    now: Spoil | None = None
     step = WGANGP.step
 
     @staticmethod
     def stepping(method: WGANGP, players: Players, reals: Any) -> Any:
         """In place of `WGANGP.step`."""
-        return Unheld.step(replace(method, penalty=0.0) if Unheld.now else method, players, reals)
+        if Unheld.now is rate_times_100:
+            players.set_rate(100 * players.rate)
+        chosen = replace(method, penalty=0.0) if Unheld.now is no_penalty else method
+        return Unheld.step(chosen, players, reals)
+
+
+LASTING = (noise_in_the_critic, no_penalty)  # at every step
 
 
 def disturbed(at: int, spoil: Spoil, play: Any) -> Any:
@@ -104,9 +111,9 @@ def disturbed(at: int, spoil: Spoil, play: Any) -> Any:
             if waiting and reals.drawn >= at and first:
                 spoil(players)
                 waiting = spoil in LASTING
-            Unheld.now = spoil is no_penalty and reals.drawn >= at and first
+            Unheld.now = spoil if reals.drawn >= at and first else None
             yield before, losses
-        Unheld.now = False
+        Unheld.now = None
 
     return playing
 
@@ -118,6 +125,7 @@ def main() -> None:
     parser.add_argument("--nans", type=int, default=20)
     parser.add_argument("--noises", type=int, default=10)
     parser.add_argument("--lasting", type=int, default=10)
+    parser.add_argument("--wild", type=int, default=10)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     path = asked.out / "shapes-16.poise"
@@ -135,6 +143,8 @@ def main() -> None:
     kinds += [("noise", at, noise_in_all_weights) for at in moments[asked.nans :]]
     for k, last in zip(range(asked.lasting), itertools.cycle(LASTING), strict=False):
         kinds.append((f"lasting-{last.__name__}-{k}", chance.randrange(1_000, IMAGES // 2), last))
+    wild = [chance.randrange(1_000, IMAGES // 2) for _ in range(asked.wild)]
+    kinds += [("rate-x100", at, rate_times_100) for at in wild]
     WGANGP.step = Unheld.stepping  # type: ignore[method-assign, assignment]
     base = 0.0
     print("| disturbance | at image | went back | distance | of the undisturbed | outcome |")

@@ -2,8 +2,8 @@
 
     python benchmarks/verdicts.py train      # 103 trainings of 20,000 images, 10 to 60 s each
     python benchmarks/verdicts.py measure    # the Frechet distance along each
-    python benchmarks/verdicts.py judge --half design
-    python benchmarks/verdicts.py judge --half "held back"
+    python benchmarks/verdicts.py keep       # their histories, as docs/verdicts.json
+    python benchmarks/judge_verdicts.py      # the tables of docs/verdicts.md
 
 A case is made sick by its options or by a hand in the players (a critic whose optimizer does not
 move, latents that are all the same), and its truth is written here before anything is trained. Half
@@ -27,26 +27,23 @@ import torch
 from torch.nn.functional import interpolate
 
 from poise.build import make_players
-from poise.config import Chores, Config, Images, Recipe, name_of
+from poise.config import Chores, Config, Images, Recipe
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
 from poise.data.reals import Reals
 from poise.errors import TrainingFailed
-from poise.history import WELL
 from poise.keeper import Keeper
-from poise.methods import BEGAN, GAN, METHODS, WGAN, WGANGP
+from poise.methods import BEGAN, GAN, WGAN, WGANGP
 from poise.metrics.features import Features, features_of
 from poise.metrics.frechet import frechet
 from poise.metrics.lite0 import Lite0, load_lite0
-from poise.monitor import judge
 from poise.optim import Adam
 from poise.pictures import to_uint8
 from poise.players import Players
 from poise.presets import recipe
 from poise.run import Run
 from poise.sampling import draw
-from poise.signals import signals_of
 from poise.training import play
 from poise.watcher import Watcher
 
@@ -302,125 +299,44 @@ def measured(case: Case, out: Path, network: Lite0, reals: dict[str, Features]) 
     print(f"{case.name}: {found}", flush=True)
 
 
-def history_of(case: Case, out: Path) -> tuple[list[Any], list[Any]]:
-    """What a case logged and measured."""
+def kept(case: Case, out: Path) -> dict[str, Any]:
+    """All that a verdict on a case needs: its history, and what its images were."""
     run = Run.open(out / case.name)
-    return run.history(), run.measures()
+    facts = json.loads((run.path / "case.json").read_text())
+    found = {
+        "name": case.name,
+        "seed": case.seed,
+        "gave way": int(facts["drawn"]) if "not finite" in facts["failed"] else 0,
+        "frechet": json.loads((run.path / "frechet.json").read_text()),
+    }
+    return found | {"log": in_columns(run.history()), "measures": in_columns(run.measures())}
 
 
-def gave_way(case: Case, out: Path) -> int:
-    """The images after which its numbers were no longer finite; 0 if they always were."""
-    facts = json.loads((out / case.name / "case.json").read_text())
-    return int(facts["drawn"]) if "not finite" in facts["failed"] else 0
+def in_columns(lines: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """By name; with 5 digits, which change no verdict."""
+    names = {name: None for line in lines for name in line if name not in ("verdict", "skipped")}
+    return {name: [short(line.get(name)) for line in lines] for name in names}
 
 
-def verdict_at_the_end(case: Case, out: Path) -> str:
-    """The monitor's; a run that ended because numbers were not finite has said what it is."""
-    if gave_way(case, out):
-        return "diverging"
-    return judge(*history_of(case, out), signals_of(case.recipe.method)).name
-
-
-def first_right(case: Case, out: Path) -> int | None:
-    """The images drawn when a right verdict was first given, as a person would have read it."""
-    log, measures = history_of(case, out)
-    signals = signals_of(case.recipe.method)
-    for i, line in enumerate(log):
-        known = [m for m in measures if m["drawn"] <= line["drawn"]]
-        if judge(log[: i + 1], known, signals).name in case.truth:
-            return int(line["drawn"])
-    return gave_way(case, out) or None
-
-
-def plain_at(case: Case, out: Path, healthy: dict[tuple[str, str], list[float]]) -> int | None:
-    """The images drawn when the failure was plain in the Frechet distance; None if it never was.
-
-    Plain: from then on a tenth above the worst of the healthy runs of the same method and set.
-    """
-    if gave_way(case, out):
-        return gave_way(case, out)
-    found = json.loads((out / case.name / "frechet.json").read_text())
-    usual = healthy.get((method_of(case), case.data), [])
-    since = None
-    for (drawn, distance), well in zip(found, usual, strict=False):
-        since = (since or int(drawn)) if distance > 1.1 * well else None
-    return since
-
-
-def method_of(case: Case) -> str:
-    """The name of a case's method."""
-    return name_of(case.recipe.method, METHODS)
-
-
-def usual_distances(every: list[Case], out: Path) -> dict[tuple[str, str], list[float]]:
-    """The largest of the healthy runs' distances over seeds, by method and set."""
-    found: dict[tuple[str, str], list[list[float]]] = {}
-    for case in every:
-        path = out / case.name / "frechet.json"
-        if not case.truth and path.exists():
-            values = [distance for _, distance in json.loads(path.read_text())]
-            found.setdefault((method_of(case), case.data), []).append(values)
-    return {key: np.array(rows).max(axis=0).tolist() for key, rows in found.items()}
-
-
-def table(every: list[Case], out: Path, half: str) -> Iterator[str]:
-    """A page: what share was right, and every case."""
-    names = [case.name for case in every]
-    kept = [c for c in every if held_back(c.name, names) == (half == "held back")]
-    kept = [c for c in kept if (out / c.name / "case.json").exists()]
-    usual = usual_distances(every, out)
-    rows, right, early, alarms, plainly, shown_right = [], 0, [], 0, 0, 0
-    for case in kept:
-        verdict = verdict_at_the_end(case, out)
-        cells = [case.name, " or ".join(sorted(case.truth)) or "well", verdict]
-        if not case.truth:
-            alarms += verdict not in WELL
-            rows.append([*cells, "yes" if verdict in WELL else "**no**", "", ""])
-            continue
-        right += verdict in case.truth
-        said, plain = first_right(case, out), plain_at(case, out, usual)
-        plainly += plain is not None
-        shown_right += plain is not None and verdict in case.truth
-        if said is not None and plain is not None:
-            early.append(said / plain)
-        shown = ["never" if clock is None else f"{clock:,}" for clock in (said, plain)]
-        rows.append([*cells, "yes" if verdict in case.truth else "**no**", *shown])
-    ill = sum(bool(case.truth) for case in kept)
-    yield f"## {half.capitalize()}: {len(kept)} trainings"
-    yield ""
-    yield (
-        f"- Made ill: {right} of {ill} named for a right reason ({right / max(ill, 1):.0%}); of "
-        f"the {plainly} whose failure showed in the Frechet distance, {shown_right} "
-        f"({shown_right / max(plainly, 1):.0%})."
-    )
-    well = len(kept) - ill
-    yield f"- Well: {alarms} of {well} called ill at their end ({alarms / max(well, 1):.0%})."
-    if early:
-        yield (
-            f"- The right name was first said after {np.median(early):.0%} (median; quartiles "
-            f"{np.quantile(early, 0.25):.0%} and {np.quantile(early, 0.75):.0%}) of the images "
-            "after which the Frechet distance showed it."
-        )
-    yield ""
-    yield "| training | truth | verdict at the end | right | first said | plain in the distance |"
-    yield "|---|---|---|---|---:|---:|"
-    yield from ("| " + " | ".join(row) + " |" for row in rows)
-    yield ""
+def short(value: Any) -> Any:
+    """A number with 5 digits."""
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def main() -> None:
-    """Train, measure or judge the cases."""
+    """Train or measure the cases, or keep what there is to judge."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("work", choices=("train", "measure", "judge"))
+    parser.add_argument("work", choices=("train", "measure", "keep"))
     parser.add_argument("--out", type=Path, default=Path("runs/verdicts"))
     parser.add_argument("--only", default="", help="part of a case's name")
-    parser.add_argument("--half", choices=("design", "held back"), default="design")
+    parser.add_argument("--to", type=Path, default=Path("docs/verdicts.json"))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     every = cases()
     torch.set_num_threads(1)
-    if asked.work == "judge":
-        print("\n".join(table(every, asked.out, asked.half)))
+    if asked.work == "keep":
+        lines = [json.dumps(kept(case, asked.out)) for case in every]
+        asked.to.write_text("[\n" + ",\n".join(lines) + "\n]\n")
         return
     done = "case.json" if asked.work == "train" else "frechet.json"
     reals: dict[str, Features] = {}
