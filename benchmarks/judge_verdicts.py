@@ -12,6 +12,7 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,14 @@ def in_lines(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def judged(histories: Path = HISTORIES) -> list[Judged]:
-    """Every case with its history."""
+def judged(histories: Path = HISTORIES, every: int = 1) -> list[Judged]:
+    """Every case with its history; of its measures, `every` so many."""
     known = {case.name: case for case in cases()}
     return [
         Judged(
             known[kept["name"]],
             in_lines(kept["log"]),
-            in_lines(kept["measures"]),
+            in_lines(kept["measures"])[every - 1 :: every],
             kept["frechet"],
             kept["gave way"],
         )
@@ -104,7 +105,8 @@ def usual_distances(every: list[Judged]) -> dict[tuple[str, str], list[float]]:
     for each in every:
         if not each.case.truth:
             found.setdefault(each.kind, []).append([distance for _, distance in each.frechet])
-    return {kind: np.array(rows).max(axis=0).tolist() for kind, rows in found.items()}
+    # A run that gave way is shorter.
+    return {k: [max(row) for row in zip_longest(*v, fillvalue=0.0)] for k, v in found.items()}
 
 
 def table(every: list[Judged], half: str) -> Iterator[str]:
@@ -154,7 +156,9 @@ def main() -> None:
     """Print the tables of both halves."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--histories", type=Path, default=HISTORIES)
-    every = judged(parser.parse_args().histories)
+    parser.add_argument("--every", type=int, default=1, help="of its measures, every so many")
+    asked = parser.parse_args()
+    every = judged(asked.histories, asked.every)
     for half in HALVES:
         print("\n".join([*table(every, half), ""]))
 

@@ -11,7 +11,6 @@ import torch
 from poise.claims import NAMES, claim_of
 from poise.claims.claim import Pieces, Result
 
-
 FAIL_AT_QUICK_SCALE = {"architectures", "curve", "growing-quality", "stabilisers"}
 
 
