@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, repeat, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ class Judged:
         if self.gave_way:
             return self.gave_way
         since = None
-        for (drawn, distance), well in zip(self.frechet, usual, strict=False):
+        beyond = repeat(usual[-1] if usual else math.inf)  # for a run that is longer
+        for (drawn, distance), well in zip(self.frechet, chain(usual, beyond), strict=False):
             since = (since or drawn) if distance > USUAL * well else None
         return since
 

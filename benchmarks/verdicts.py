@@ -1,6 +1,6 @@
 """Short trainings, sick on purpose or healthy, and what the monitor says of each.
 
-    python benchmarks/verdicts.py train      # 103 trainings of 20,000 images, 10 to 60 s each
+    python benchmarks/verdicts.py train      # 107 trainings of 20,000 images, 10 to 60 s each
     python benchmarks/verdicts.py measure    # the Frechet distance along each
     python benchmarks/verdicts.py keep       # their histories, as docs/verdicts.json
     python benchmarks/judge_verdicts.py      # the tables of docs/verdicts.md
@@ -9,7 +9,8 @@ A case is made sick by its options or by a hand in the players (a critic whose o
 move, latents that are all the same), and its truth is written here before anything is trained. Half
 of the cases, every second one of each kind, are for design; the others are held back: the monitor's
 thresholds must not be set by looking at them, so they have seeds of their own, to be changed when
-thresholds are set anew. A case that is there is not trained again.
+thresholds are set anew. A case that is there is not trained again, and one that is not there keeps
+the history that it has.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ from poise.training import play
 from poise.watcher import Watcher
 
 SIZE, IMAGES = "16", 20_000
-HELD_BACK = 20  # added to the seeds of those held back: none of them has been judged before
+BY_HEART = 100_000  # images until even a small critic knows 50 of them by heart
+HELD_BACK = 30  # added to the seeds of those held back: none of them has been judged before
 SCORED = 128  # images of each kind for a Frechet distance
 SETS = ("shapes", "digits", "fashion")
 CHORES = Chores(
@@ -176,8 +178,11 @@ def named() -> Iterator[Case]:
     )
     for method, chosen in base.items():
         for data in SETS:
+            # Clothes lose their bright fill from image 11,000 on (docs/methods/began.md).
+            worsens = (method, data) == ("began", "fashion")
+            truth, left = ({"diverging", "stalled"}, "alone") if worsens else (set(), "healthy")
             for seed in range(3):
-                yield Case(f"{method}-{data}-healthy-{seed}", data, chosen, frozenset(), seed)
+                yield Case(f"{method}-{data}-{left}-{seed}", data, chosen, frozenset(truth), seed)
     yield from sick(base)
 
 
@@ -219,7 +224,8 @@ def sick(base: dict[str, Recipe]) -> Iterator[Case]:
         hand = faster("opt_c", 20)
         yield case("gan-saturating-fast-critic", data, strong, {"critic overpowers"}, hand=hand)
         for method in ("gan", "wgan-gp", "progressive"):
-            yield case(f"{method}-50-images", data, base[method], {"critic overfits"}, few=50)
+            longer = replace(base[method], images=BY_HEART)
+            yield case(f"{method}-50-images", data, longer, {"critic overfits"}, few=50)
         ratio = {"equilibrium lost", "collapsing"}
         yield case("began-gamma-.01", data, replace(began, method=BEGAN(gamma=0.01)), ratio)
         loose = replace(began, method=BEGAN(gamma=0.9, lambda_k=0.0))
@@ -312,6 +318,16 @@ def kept(case: Case, out: Path) -> dict[str, Any]:
     return found | {"log": in_columns(run.history()), "measures": in_columns(run.measures())}
 
 
+def keep(every: list[Case], out: Path, to: Path) -> None:
+    """Write the histories of all: what lies in `out`, and what was written before of the others."""
+    earlier = {h["name"]: h for h in json.loads(to.read_text())} if to.exists() else {}
+    found = [kept(c, out) if (out / c.name).exists() else earlier[c.name] for c in every]
+    for case, history in zip(every, found, strict=True):
+        if history["seed"] != case.seed:
+            raise SystemExit(f"{case.name} is kept with seed {history['seed']}: train it first.")
+    to.write_text("[\n" + ",\n".join(json.dumps(history) for history in found) + "\n]\n")
+
+
 def in_columns(lines: list[dict[str, Any]]) -> dict[str, list[Any]]:
     """By name; with 5 digits, which change no verdict."""
     names = {name: None for line in lines for name in line if name not in ("verdict", "skipped")}
@@ -335,8 +351,7 @@ def main() -> None:
     every = cases()
     torch.set_num_threads(1)
     if asked.work == "keep":
-        lines = [json.dumps(kept(case, asked.out)) for case in every]
-        asked.to.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+        keep(every, asked.out, asked.to)
         return
     done = "case.json" if asked.work == "train" else "frechet.json"
     reals: dict[str, Features] = {}

@@ -68,7 +68,8 @@ def collapsing(history: History) -> Verdict | None:
     lost = 1 - now(variety) / max(peak, 1e-9)
     if now(variety) >= POOR and not (lost > LOST and now(variety) < 2 * POOR):
         return None
-    if lost <= LOST and trend(blocks(variety[len(variety) // 2 :], BLOCKS)) > SURE:
+    rises = trend(blocks(variety[len(variety) // 2 :], BLOCKS)) > SURE
+    if rises and now(variety) >= HIGH * peak:
         return None  # it is only beginning to come
     _, alike, reals = history.rows("similarity", "similarity_reals", of="measures")
     if len(alike) and now(alike) - reals[-1] < ALIKE * (1 - reals[-1]):
@@ -81,7 +82,7 @@ def collapsing(history: History) -> Verdict | None:
     return said(history, "collapsing", since, evidence)
 
 
-NEARLY = 0.8  # of the peak
+HIGH, NEARLY = 0.9, 0.8  # of the peak
 POOR, LOST, ALIKE = 0.1, 0.75, 0.3
 
 
@@ -142,19 +143,28 @@ SATURATED, MANY = 0.9, 0.4
 
 
 def overfits(history: History) -> Verdict | None:
-    """The critic knows its training images by heart: it scores them above held-out ones."""
+    """The critic knows its training images by heart: it tells them from held-out ones.
+
+    It scores them higher, as a rule. Lower, by far more than chance can do, where held-out images
+    are of kinds that it never met: nothing taught it what those are worth.
+    """
     clocks, gap, z = history.rows("overfit", "overfit_z", of="measures")
-    if len(gap) < LEAST // 2 or now(z) < OVERFIT_Z or now(gap) < OVERFIT:
+    if len(gap) < LEAST // 2:
         return None
-    since = first_above(smoothed(z, 3), clocks, OVERFIT_Z)
+    side, level = (1, OVERFIT_Z) if now(z) > 0 else (-1, UNMET_Z)
+    if side * now(z) < level or side * now(gap) < OVERFIT:
+        return None
+    since = first_above(side * smoothed(z, 3), clocks, level)
+    where = "above" if side > 0 else "below"
     evidence = (
-        f"the critic scores training images above held-out ones by {now(gap):.0%} of what "
-        f"it finds between them and samples ({now(z):.0f} standard errors)"
+        f"the critic scores training images {where} held-out ones by {abs(now(gap)):.0%} of what "
+        f"it finds between them and samples ({abs(now(z)):.0f} standard errors)"
     )
     return said(history, "critic overfits", since, evidence)
 
 
 OVERFIT, OVERFIT_Z = 0.15, 2.33
+UNMET_Z = 5.0  # standard errors: of 900 measures of healthy runs the furthest was 2.9
 
 
 def overpowers(history: History) -> Verdict | None:

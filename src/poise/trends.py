@@ -6,6 +6,8 @@ x [n] numbers in the order of time.
 from __future__ import annotations
 
 import math
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +19,42 @@ def trend(x: Row) -> float:
     """The Mann-Kendall statistic: standard errors by which more pairs rise than fall.
 
     S = sum over i < j of sign(x_j - x_i), over the root of its variance if nothing changes but by
-    chance, n (n - 1) (2 n + 5) / 18, less what ties take from it. Above 2.3, a rise that chance
-    brings once in a hundred rows. It assumes no shape of the noise; numbers that depend on the ones
-    just before them look more certain than they are, so give it means over blocks.
+    chance, n (n - 1) (2 n + 5) / 18, less what ties take from it. Above 2.33, a rise that chance
+    brings once in a hundred rows. Of up to 10 numbers without ties, where the normal law calls five
+    in rising order 2.2 and they are 1 of 120 orders, what a normal law would have for the exact
+    share of the orders. It assumes no shape of the noise; numbers that depend on the ones just
+    before them look more certain than they are, so give it means over blocks.
 
-    Source: Kendall, Rank Correlation Methods (1975), chapter 4.
+    Source: Kendall, Rank Correlation Methods (1975), chapters 4 and 5.
     """
     n = len(x)
     if n < 3:
         return 0.0
     s = sum(float(np.sign(x[i + 1 :] - x[i]).sum()) for i in range(n - 1))
     _, counts = np.unique(x, return_counts=True)
+    if s and n <= EXACT and len(counts) == n:
+        return math.copysign(_as_normal(n, abs(int(s))), s)
     tied = float((counts * (counts - 1) * (2 * counts + 5)).sum())
     variance = (n * (n - 1) * (2 * n + 5) - tied) / 18
     return 0.0 if variance <= 0 or s == 0 else (s - math.copysign(1, s)) / math.sqrt(variance)
+
+
+EXACT = 10  # numbers
+
+
+@cache
+def _as_normal(n: int, s: int) -> float:
+    """The standard errors of a normal law that chance exceeds as often as n numbers reach S.
+
+    Of the orders of n numbers, those with k falling pairs are the coefficients at q^k of the
+    product over m <= n of 1 + q + ... + q^(m - 1); S is all pairs less twice the falling ones.
+    """
+    orders = np.ones(1)
+    for m in range(2, n + 1):
+        orders = np.convolve(orders, np.ones(m))
+    falling = (n * (n - 1) // 2 - s) // 2
+    share = float(orders[: falling + 1].sum() / orders.sum())
+    return max(0.0, -NormalDist().inv_cdf(share))
 
 
 def blocks(x: Row, most: int) -> Row:
