@@ -109,6 +109,13 @@ CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
         PLAIN,
     ),
     "variety never came": ("collapsing", log(variety=0.05), measures(similarity=0.9), PLAIN),
+    "variety rises below what it was": (
+        "collapsing",
+        log(variety=np.where(T < 0.3, 0.08, 0.02 + 0.05 * T)),
+        measures(similarity=0.9),
+        PLAIN,
+    ),
+    "variety begins to come": ("learning", log(variety=0.01 + 0.08 * T), measures(), PLAIN),
     "few ways": ("collapsing", log(), measures(dimension=9 - 7 * LATER), PLAIN),
     "fewer ways than the images and not half": (
         "learning",
@@ -161,6 +168,18 @@ CASES: dict[str, tuple[str, list[Line], list[Line], Signals]] = {
         "critic overfits",
         log(),
         measures(overfit=0.4 * LATER, overfit_z=9 * LATER),
+        PLAIN,
+    ),
+    "held-out images scored higher, by far": (
+        "critic overfits",
+        log(),
+        measures(overfit=-0.4 * LATER, overfit_z=-9 * LATER),
+        PLAIN,
+    ),
+    "held-out images scored higher, as chance would": (
+        "learning",
+        log(),
+        measures(overfit=-0.4 * LATER, overfit_z=-4 * LATER),
         PLAIN,
     ),
     "won": ("critic overpowers", log(distance=0.69 * LATER), measures(), GAN().signals),
@@ -261,6 +280,16 @@ def test_a_fall_is_from_the_highest_before_the_lowest_and_a_rise_after_it_is_tol
     evidence = judge(log(), measured, PLAIN).evidence
     assert f"fell by {1 - swd[1] / swd[0]:.0%} to {swd[1]:.4g} at image 12,000" in evidence
     assert evidence.endswith(f"and is {swd[3]:.4g} now")  # the median of the last 3
+
+
+def test_five_measures_that_only_rise_are_surely_worse_and_four_are_not() -> None:
+    """Of five numbers one of 120 orders only rises; of four, one of 24."""
+    measured = measures(swd=np.where(T < 0.8, 100 - 60 * T, 52 + 300 * (T - 0.797)))
+    swd = [line["swd"] for line in measured]
+    assert swd[15:] == sorted(swd[15:])
+    assert swd[15] == min(swd)
+    assert judge(log(), measured, PLAIN).name == "diverging"
+    assert judge(log(), measured[:-1], PLAIN).name == "stalled"
 
 
 def test_noise_alone_is_no_learning_and_does_not_oscillate() -> None:

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import itertools
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poise.trends import blocks, smoothed, swings, trend
+from poise.trends import EXACT, blocks, smoothed, swings, trend
 
 
 def test_the_statistic_of_four_numbers_by_hand() -> None:
-    # 1 3 2 4: 5 pairs rise, 1 falls, S = 4; variance 4 x 3 x 13 / 18
-    assert trend(np.array([1.0, 3.0, 2.0, 4.0])) == pytest.approx(3 / math.sqrt(26 / 3))
+    # 1 3 2 4: 5 pairs rise, 1 falls, S = 4; 4 of the 24 orders have S of 4 or more
+    assert trend(np.array([1.0, 3.0, 2.0, 4.0])) == pytest.approx(NormalDist().inv_cdf(20 / 24))
+    # 1 3 2 2: ties, so by the normal law. S = 3 - 2; variance (4 x 3 x 13 - 2 x 1 x 9) / 18
+    assert trend(np.array([1.0, 3.0, 2.0, 2.0])) == 0.0
+    # 1 2 3 3: S = 5
+    assert trend(np.array([1.0, 2.0, 3.0, 3.0])) == pytest.approx(4 / math.sqrt(138 / 18))
+
+
+@pytest.mark.parametrize("n", range(3, 8))
+def test_of_few_numbers_it_is_as_sure_as_all_their_orders_counted_say(n: int) -> None:
+    orders = [np.array(order, np.float64) for order in itertools.permutations(range(n))]
+    found = np.array([trend(order) for order in orders])
+    for z in np.unique(found[found > 0]):
+        assert (found >= z).mean() == pytest.approx(1 - NormalDist().cdf(z))
+
+
+def test_the_exact_share_goes_over_into_the_normal_law() -> None:
+    for seed in range(20):
+        x = np.random.default_rng(seed).standard_normal(EXACT)
+        s = sum(np.sign(b - a) for a, b in itertools.combinations(x, 2))
+        normal = math.copysign(max(abs(s) - 1, 0), s) / math.sqrt(10 * 9 * 25 / 18)
+        assert trend(x) == pytest.approx(normal, abs=0.15)
 
 
 @given(st.lists(st.integers(-3, 3), min_size=3, max_size=12))
