@@ -108,6 +108,7 @@ def dry_run(asked: Asked) -> Iterator[str]:
     config = planned(asked.source, asked.recipe, asked.options)
     if is_prepared(Path(config.data.prepared)):
         config = with_images(config, Prepared.open(Path(config.data.prepared)))
+    yield session.TIMING
     config, speeds = plan(config, asked.options.threads, asked.options.hours)
     yield json.dumps(config.to_json(), indent=2)
     yield forecast(config, speeds)

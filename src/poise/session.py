@@ -29,6 +29,7 @@ from .run import Run, checkpoints_of, next_name
 from .size import levels_of
 from .watcher import Watcher
 
+TIMING = "Timing a few steps ..."  # seconds; minutes, of networks as wide as the paper's
 MILESTONES = 10  # checkpoints kept for good that room is asked for; a run may have no end
 
 
@@ -100,6 +101,7 @@ def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) 
     )
     watcher.say(prepared.report)
     config = with_images(config, prepared)
+    watcher.say(TIMING)
     config, speeds = plan(config, options.threads, options.hours)
     config = paced(config, speeds[config.threads])
     config = measuring.planned(config, prepared, speeds[config.threads])
