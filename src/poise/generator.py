@@ -141,7 +141,7 @@ def _checkpoint(run: Run, at: str | int, warn: Callable[[str], None]) -> Checkpo
         raise RunError(
             f"{run.path} has no whole checkpoint yet: the first one comes after "
             f"{run.config.save_every:,} images, or when training ends: poise train "
-            f"{run.path}"
+            f"{run.path}{' (or --at best, which it has)' if run.best.drawn() else ''}"
         )
     return found
 

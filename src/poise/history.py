@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .signals import Lines, Signals
-from .trends import Row
+from .trends import Row, blocks, trend
 
 LEAST = 8  # log lines before anything is said
 BLOCKS = 12  # means over which a trend is tested
@@ -101,6 +101,18 @@ class History:
             if len(found) >= LEAST // 2:
                 return name, clocks, found
         return "", np.empty(0), np.empty(0)
+
+    def own_falls_since(self, clock: float) -> bool:
+        """Whether the method's own measure of its images fell, beyond chance, since so many images.
+
+        Asked where the sliced Wasserstein distance alone has risen: it sees how brightness is
+        spread before it sees shapes. Two of began's runs on clothes got darker, and better by eye
+        and by the Frechet distance, while it doubled (docs/methods/began.md).
+        """
+        if not self.signals.shows or self.quality[0] != "swd":
+            return False
+        clocks, x = self.rows(self.signals.falls)
+        return trend(blocks(x[clocks >= clock], BLOCKS)) < -SURE
 
 
 def _is_number(value: object) -> bool:

@@ -23,6 +23,10 @@ PLAIN = 3.0  # times the noise from measure to measure: a fall that was over ear
 
 LEARNS_NOTHING = "Start anew with another --lr, another --method or a wider --width."
 ROSE = "Stop if it does not fall again: `sample` takes the best checkpoint. Try a lower --lr."
+DISAGREE = (
+    "Look at samples/: if they get better train on, for --measure-by frechet would say so; if not, "
+    "stop: `sample` takes the best checkpoint."
+)
 
 
 def judge(log: Lines, measures: Lines, signals: Signals) -> Verdict:
@@ -82,8 +86,11 @@ def _stalled(history: History) -> Verdict | None:
         return said(history, "stalled", int(clocks[0]), evidence, advice=LEARNS_NOTHING)
     since, waited = f"{low} at image {int(clocks[place]):,}", len(x) - 1 - place
     if (waited >= FEW and now(x) > WORSE * x[place]) or trend(x[place:]) > SURE:
-        evidence = f"{since}, and is {now(x):.4g} now"
-        return said(history, "stalled", int(clocks[place]), evidence, advice=ROSE)
+        evidence, advice = f"{since}, and is {now(x):.4g} now", ROSE
+        if history.own_falls_since(clocks[place]):
+            own = history.signals.falls
+            evidence, advice = f"{evidence}, while {own} goes on falling", DISAGREE
+        return said(history, "stalled", int(clocks[place]), evidence, advice=advice)
     if waited >= max(LEAST, WAITED * len(x)) and _lately(x) > -SURE:
         return said(history, "stalled", int(clocks[place]), f"{since}, and not below since")
     return None

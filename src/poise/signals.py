@@ -16,6 +16,7 @@ class Signals:
     """Names are those of the method's log lines; "" where it has no such number."""
 
     falls: str = "distance"  # falls as images get better, once the critic has learned to see
+    shows: bool = False  # whether `falls` tells how good images are even where it is not measured
     won: float | None = None  # value of `falls` at which the critic tells every fake
     unit: str = ""  # mean square of (gradient norm / what is held - 1): small while it is held
     clipped: str = ""  # share of the critic's weights that lie at their bound

@@ -198,6 +198,8 @@ def worsening(history: History) -> Verdict | None:
         return None
     if trend(x[place:]) < SURE and now(x) < 2 * x[place]:
         return None
+    if history.own_falls_since(clocks[place]):
+        return None  # the two disagree
     since = last_within(x, clocks, NEAR * x[place])
     evidence = f"{name} rose from {x[place]:.4g} to {now(x):.4g}"
     return said(history, "diverging", since, evidence)

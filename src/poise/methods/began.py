@@ -85,7 +85,7 @@ class BEGAN:
         advice = dict.fromkeys(("equilibrium lost", "collapsing"), text[0].upper() + text[1:])
         faster = f"a --critic-rate above {self.critic_rate:g}, "
         advice["equilibrium lost" + BELOW] = f"A --gamma below {self.gamma:g}, {faster}{sooner}"
-        return Signals("convergence", control="k", held=self.gamma, advice=advice)
+        return Signals("convergence", shows=True, control="k", held=self.gamma, advice=advice)
 
     def step(self, players: Players, reals: Reals) -> Losses:
         """One update of both players at once, then one of k."""
