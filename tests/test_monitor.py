@@ -292,6 +292,22 @@ def test_five_measures_that_only_rise_are_surely_worse_and_four_are_not() -> Non
     assert judge(log(), measured[:-1], PLAIN).name == "stalled"
 
 
+def test_a_rise_of_the_sliced_distance_while_began_gets_better_is_no_divergence() -> None:
+    """The two disagree, and it is said; a better distance, or no fall of M, leaves no doubt."""
+    balanced = {"k": 0.3, "loss_x": 0.1, "loss_g": 0.1 + 0.001 * NOISE[6]}
+    better = log(convergence=0.2 - 0.1 * T + 0.002 * NOISE[1], **balanced)
+    same = log(convergence=0.2 + 0.002 * NOISE[1], **balanced)
+    rose, signals = measures(swd=50 + 60 * LATER + NOISE[5]), BEGAN(gamma=1.0).signals
+    verdict = judge(better, rose, signals)
+    assert verdict.name == "stalled"
+    assert verdict.evidence.endswith("while convergence goes on falling")
+    assert "--measure-by frechet" in verdict.advice
+    assert judge(same, rose, signals).name == "diverging"
+    nearer = [line | {"frechet": line["swd"]} for line in rose]
+    assert judge(better, nearer, signals).name == "diverging"
+    assert judge(better, rose, PLAIN).name == "diverging"
+
+
 def test_noise_alone_is_no_learning_and_does_not_oscillate() -> None:
     """Of flat rows with 4 % of noise, as between looks at healthy runs, at any length."""
     noise = np.random.default_rng(1)

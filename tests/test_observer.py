@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from poise.config import Config
 from poise.data.prepared import Prepared
 from poise.errors import RunError, TrainingFailed
 from poise.observer import Observer
+from poise.presets import recipe
 from poise.run import Run
 from poise.session import ResumeOptions, resume
 from poise.status import describe
@@ -20,7 +23,7 @@ from poise.training import train
 
 from .helpers import Told, go_on, last_bits, log_of, poise, tiny, trained_run
 from .test_measuring import measured
-from .test_monitor import log, measures
+from .test_monitor import T, log, measures
 
 
 def run_with(path: Path, config: Config, lines: list[Any], looks: list[Any]) -> Run:
@@ -51,6 +54,33 @@ def test_a_verdict_is_told_when_it_changes_and_not_again(shapes: Prepared, tmp_p
     assert "--penalty than" in told.warned[0], "the advice of its method"
     events = (observer.run.path / "events.jsonl").read_text().splitlines()
     assert [json.loads(line)["verdict"] for line in events] == ["learning", "diverging"]
+
+
+ROSE = measures(swd=np.where(T < 0.4, 100 - 100 * T, 60 + 60 * (T - 0.4)))
+FALLS = {"convergence": 0.2 - 0.1 * T, "k": 0.3, "loss_x": 0.1, "loss_g": 0.1 + 0.001 * T}
+
+
+@pytest.mark.parametrize(
+    ("columns", "looks", "better"),
+    [
+        (FALLS, ROSE, True),
+        (FALLS | {"convergence": 0.2}, ROSE, False),
+        (FALLS | {"loss_g": 0.2, "k": 0.0}, ROSE, False),  # its balance is lost
+        (FALLS, [look | {"frechet": look["swd"]} for look in ROSE], False),
+    ],
+    ids=["disagree", "agree", "ill", "a better distance decides"],
+)
+def test_where_the_sliced_distance_rises_and_began_gets_better_the_later_is_the_best(
+    columns: dict[str, Any], looks: list[Any], better: bool, shapes: Prepared, tmp_path: Path
+) -> None:
+    config = replace(tiny(shapes), recipe=recipe("began"))
+    run = run_with(tmp_path / "run", config, log(**columns), looks)
+    by = "frechet" if "frechet" in looks[0] else "swd"
+    facts = {"run": config.identity, "measure": by, "value": 60.0}
+    run.best.save(12_000, {"x": torch.zeros(1)}, facts)
+    found = Observer(run, Told()).new_best({by: 90.0}, by)
+    assert found == ({"measure": by, "value": 90.0} if better else {})
+    assert Observer(run, Told()).new_best({by: 59.0}, by) == {"measure": by, "value": 59.0}
 
 
 SICK = log(loss_g=5_000.0)
