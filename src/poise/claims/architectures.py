@@ -197,10 +197,10 @@ CLAIM = Claim(
     threshold="WGAN and WGAN-GP work with all three (within 2.5 times the best DCGAN's way to the "
     "floor, half of the reals' variety), GAN not with both others: the papers' own reading of "
     "their figures. All train at 3 times their preset's rate.",
-    failure="At full scale (seed 0) WGAN works with all three generators and the standard GAN "
-    "only with the DCGAN, as the paper says; WGAN-GP works with the DCGAN and without batch norm, "
-    "but not with the perceptron, and the threshold asks for both. At quick scale (8x8 pixels, "
-    "16,000 images each) WGAN-GP works with those two, nothing else with any. A longer training "
+    failure="At full scale (three seeds alike) WGAN works with all three generators and the "
+    "standard GAN only with the DCGAN, as the paper says; WGAN-GP works with it and without batch "
+    "norm, but not with the perceptron, and the threshold asks for both. At quick scale (8x8 "
+    "pixels, 16,000 images each) WGAN-GP works with those two, nothing else with any. A longer training "
     "was not tried.",
     run=run,
     draw=draw,
