@@ -200,8 +200,8 @@ CLAIM = Claim(
     failure="At full scale (three seeds alike) WGAN works with all three generators and the "
     "standard GAN only with the DCGAN, as the paper says; WGAN-GP works with it and without batch "
     "norm, but not with the perceptron, and the threshold asks for both. At quick scale (8x8 "
-    "pixels, 16,000 images each) WGAN-GP works with those two, nothing else with any. A longer training "
-    "was not tried.",
+    "pixels, 16,000 images each) WGAN-GP works with those two, nothing else with any. A longer "
+    "training was not tried.",
     run=run,
     draw=draw,
 )
