@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
 from judge_verdicts import HALVES, Judged, judged, table  # noqa: E402 - it is no package
+from verdicts import held_back  # noqa: E402
 
 from poise.history import WELL  # noqa: E402
 
@@ -27,10 +28,18 @@ def test_the_tables_of_the_page_are_what_the_rules_say_now(half: str, every: lis
     assert "\n".join(table(every, half)) in page
 
 
-def test_nine_tenths_of_all_that_is_ill_is_named(every: list[Judged]) -> None:
-    ill = [each for each in every if each.case.truth]
-    well = [each for each in every if not each.case.truth]
-    assert min(len(ill), len(well)) >= 40
+def test_enough_were_trained(every: list[Judged]) -> None:
+    ill = [bool(each.case.truth) for each in every]
+    assert min(sum(ill), len(ill) - sum(ill)) >= 40
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_nine_tenths_of_what_is_ill_is_named_and_hardly_anything_else(
+    half: str, every: list[Judged]
+) -> None:
+    names = [each.case.name for each in every]
+    mine = [e for e in every if held_back(e.case.name, names) == (half == "held back")]
+    ill = [each for each in mine if each.case.truth]
+    well = [each for each in mine if not each.case.truth]
     assert sum(each.verdict() in each.case.truth for each in ill) >= 0.9 * len(ill)
-    others = [each for each in well if each.kind != ("began", "fashion")]
-    assert all(each.verdict() in WELL for each in others)
+    assert sum(each.verdict() not in WELL for each in well) <= 0.05 * len(well)
