@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from poise import session
 from poise.cli import COMMANDS, HELP, main
+from poise.machine import TIMING
 from poise.methods import METHODS
 from poise.options import parse_train
 
@@ -150,7 +150,7 @@ def test_a_dry_run_says_configuration_and_estimate_and_writes_nothing(
     words = ["train", "shapes", "--size", "8", "--network", "mlp", "--threads", "1", "--dry-run"]
     assert main(words) == 0
     out = capsys.readouterr().out
-    assert out.startswith(session.TIMING)  # what follows may take minutes
+    assert out.startswith(TIMING)  # what follows may take minutes
     assert '"name": "wgan-gp"' in out
     assert "Training 160,000 images at 8x8 takes about" in out
     assert list(tmp_path.iterdir()) == []

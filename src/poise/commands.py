@@ -18,7 +18,7 @@ from .data.prepared import Prepared, is_prepared
 from .errors import DataError, OptionError, install
 from .evaluate import evaluate, parse_evaluate
 from .exporting import export, parse_export
-from .machine import forecast
+from .machine import TIMING, forecast
 from .options import DEFAULT_METHOD, Asked, names_a_run, parse_train, parsed
 from .places import OutWord, SourceWord
 from .planning import plan
@@ -108,7 +108,7 @@ def dry_run(asked: Asked) -> Iterator[str]:
     config = planned(asked.source, asked.recipe, asked.options)
     if is_prepared(Path(config.data.prepared)):
         config = with_images(config, Prepared.open(Path(config.data.prepared)))
-    yield session.TIMING
+    yield TIMING
     config, speeds = plan(config, asked.options.threads, asked.options.hours)
     yield json.dumps(config.to_json(), indent=2)
     yield forecast(config, speeds)

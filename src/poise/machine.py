@@ -20,6 +20,7 @@ from .optim import rate_after
 from .players import Players, Reals, out_of_memory
 from .size import Size
 
+TIMING = "Timing a few steps ..."  # seconds; minutes, of networks as wide as the paper's
 SECONDS = 1.0  # of real steps timed for each number of threads
 KNOWN = re.compile(r"cpu|mps|cuda(:\d+)?")
 GAIN = 1.1  # a doubling of the threads must pay this much: other programs want cores too

@@ -22,14 +22,13 @@ from .data.prepared import Prepared, is_prepared
 from .data.reals import Reals
 from .errors import OptionError, RunError
 from .files import free_space
-from .machine import device_named, forecast
+from .machine import TIMING, device_named, forecast
 from .methods import METHODS, Progressive
 from .planning import paced, plan, refuse_early
 from .run import Run, checkpoints_of, next_name
 from .size import levels_of
 from .watcher import Watcher
 
-TIMING = "Timing a few steps ..."  # seconds; minutes, of networks as wide as the paper's
 MILESTONES = 10  # checkpoints kept for good that room is asked for; a run may have no end
 
 
@@ -99,9 +98,8 @@ def start(source: str, recipe: Recipe, options: TrainOptions, watcher: Watcher) 
     prepared = prepare(
         source, Path(config.data.prepared), config.data.options, progress=watcher.prepared
     )
-    watcher.say(prepared.report)
+    watcher.say(f"{prepared.report}\n{TIMING}")
     config = with_images(config, prepared)
-    watcher.say(TIMING)
     config, speeds = plan(config, options.threads, options.hours)
     config = paced(config, speeds[config.threads])
     config = measuring.planned(config, prepared, speeds[config.threads])
