@@ -306,6 +306,8 @@ def test_a_rise_of_the_sliced_distance_while_began_gets_better_is_no_divergence(
     nearer = [line | {"frechet": line["swd"]} for line in rose]
     assert judge(better, nearer, signals).name == "diverging"
     assert judge(better, rose, PLAIN).name == "diverging"
+    alike = measures(swd=50 + 60 * LATER + NOISE[5], similarity=0.2 + 0.3 * LATER)
+    assert judge(better, alike, signals).name == "diverging"
 
 
 def test_noise_alone_is_no_learning_and_does_not_oscillate() -> None:

@@ -67,8 +67,9 @@ FALLS = {"convergence": 0.2 - 0.1 * T, "k": 0.3, "loss_x": 0.1, "loss_g": 0.1 + 
         (FALLS | {"convergence": 0.2}, ROSE, False),
         (FALLS | {"loss_g": 0.2, "k": 0.0}, ROSE, False),  # its balance is lost
         (FALLS, [look | {"frechet": look["swd"]} for look in ROSE], False),
+        (FALLS, [look | {"similarity": look["drawn"] / 50_000} for look in ROSE], False),
     ],
-    ids=["disagree", "agree", "ill", "a better distance decides"],
+    ids=["disagree", "agree", "ill", "a better distance decides", "more and more alike"],
 )
 def test_where_the_sliced_distance_rises_and_began_gets_better_the_later_is_the_best(
     columns: dict[str, Any], looks: list[Any], better: bool, shapes: Prepared, tmp_path: Path
