@@ -187,10 +187,10 @@ CLAIM = Claim(
     "critics. So this tells a curve that falls from one that does not, not one that sees each "
     "step.)",
     edition=2,
-    failure="At full scale both critics' estimates follow in all three seeds (.83 to .99), and the "
-    "standard GAN's JS wanders about one level with the DCGAN: its correlation with the distance "
-    "is -.30, .32 and .14, and .32 is more than the threshold allows (perceptron: -.76 to -.38). "
-    "At quick scale (seed 0: 8x8 pixels, 36,000 images, 225 updates of the generator) "
+    failure="At full scale both critics' estimates follow in all three seeds (.83 to .99), and "
+    "the standard GAN's JS wanders about one level with the DCGAN: its correlation with the "
+    "distance is -.30, .32 and .14, and .32 is more than the threshold allows (perceptron: -.76 "
+    "to -.38). At quick scale (seed 0: 8x8 pixels, 36,000 images, 225 updates of the generator) "
     "WGAN-GP's estimate follows (.94), but a clipped critic still learns to see: WGAN's climbs "
     "(-.34).",
     run=run,

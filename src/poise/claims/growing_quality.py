@@ -123,8 +123,8 @@ CLAIM = Claim(
     failure="At quick scale (seed 0) growing takes a third of the time to the same distance, or "
     "less, but that distance is 77 % of the largest before (63 % with three times the images), so "
     "nothing was learnt by that measure. At full scale (three seeds) growing is .31 to .88 times "
-    "as fast to a distance of 59 to 110 % of the largest: a phase of 1,600 images is too short for "
-    "its level, and growing has learnt less in the end. At 64x64 and 30,000 images it was "
+    "as fast to a distance of 59 to 110 % of the largest: a phase of 1,600 images is too short "
+    "for its level, and growing has learnt less in the end. At 64x64 and 30,000 images it was "
     "slower to the same quality, too: docs/methods/progressive.md.",
     run=run,
     draw=draw,

@@ -196,14 +196,14 @@ CLAIM = Claim(
     threshold="Speeds of layers differ at least 4 times as much without the equalized rate; "
     "signals grow at least twice as far without it, and without pixelnorm; variety is at most .9 "
     "without the deviation; the distance is larger without each.",
-    failure="At quick scale (seed 0) layers' speeds differ 4.0 times as much without the equalized "
-    "rate, just short of 4; signals grow 1.8 times as far without pixelnorm, where 2 is asked; and "
-    "variety without the deviation is .90 of that with it, at the bound. The distance is "
-    "larger without each there (1.09 to 2.7 times). At full scale (three seeds) the equalized rate "
-    "does what is claimed of speeds (10 to 15 times) and signals (3.8 to 4.6 times), and in two "
-    "seeds of the distance; without pixelnorm signals grow 1.6 to 2.2 times as far, and the "
-    "distance is smaller in all three (.69 to .88 times); the deviation changes the "
-    "distance by 3 % at most and variety to .55, .89 and 1.68 times: a training of 1,000 batches at 16x16 is no "
+    failure="At quick scale (seed 0) layers' speeds differ 4.0 times as much without the "
+    "equalized rate, just short of 4; signals grow 1.8 times as far without pixelnorm, where 2 is "
+    "asked; and variety without the deviation is .90 of that with it, at the bound. The distance "
+    "is larger without each there (1.09 to 2.7 times). At full scale (three seeds) the equalized "
+    "rate does what is claimed of speeds (10 to 15 times) and signals (3.8 to 4.6 times), and in "
+    "two seeds of the distance; without pixelnorm signals grow 1.6 to 2.2 times as far, and the "
+    "distance is smaller in all three (.69 to .88 times); the deviation changes the distance by 3 "
+    "% at most and variety to .55, .89 and 1.68 times: a training of 1,000 batches at 16x16 is no "
     "competition that could escalate.",
     run=run,
     draw=draw,
