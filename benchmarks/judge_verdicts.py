@@ -111,10 +111,15 @@ def usual_distances(every: list[Judged]) -> dict[tuple[str, str], list[float]]:
     return {k: [max(row) for row in zip_longest(*v, fillvalue=0.0)] for k, v in found.items()}
 
 
+def half_of(every: list[Judged], half: str) -> list[Judged]:
+    """Those of one of the `HALVES`."""
+    names = [each.case.name for each in every]
+    return [e for e in every if held_back(e.case.name, names) == (half == "held back")]
+
+
 def table(every: list[Judged], half: str) -> Iterator[str]:
     """A half: what share was right, and every case."""
-    names, usual = [each.case.name for each in every], usual_distances(every)
-    mine = [e for e in every if held_back(e.case.name, names) == (half == "held back")]
+    mine, usual = half_of(every, half), usual_distances(every)
     rows, right, plainly, shown, early = [], 0, 0, 0, []
     ill, well = ([e for e in mine if bool(e.case.truth) == sick] for sick in (True, False))
     alarms = 0

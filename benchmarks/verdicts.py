@@ -1,9 +1,11 @@
 """Short trainings, sick on purpose or healthy, and what the monitor says of each.
 
-    python benchmarks/verdicts.py train      # 107 trainings of 20,000 images, 10 to 60 s each
+    python benchmarks/verdicts.py train      # 107 trainings, 10 to 110 s each
     python benchmarks/verdicts.py measure    # the Frechet distance along each
     python benchmarks/verdicts.py keep       # their histories, as docs/verdicts.json
     python benchmarks/judge_verdicts.py      # the tables of docs/verdicts.md
+
+A training draws 20,000 images, those on 50 images 100,000.
 
 A case is made sick by its options or by a hand in the players (a critic whose optimizer does not
 move, latents that are all the same), and its truth is written here before anything is trained. Half

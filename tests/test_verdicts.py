@@ -10,8 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
-from judge_verdicts import HALVES, Judged, judged, table  # noqa: E402 - it is no package
-from verdicts import held_back  # noqa: E402
+from judge_verdicts import HALVES, Judged, half_of, judged, table  # noqa: E402 - it is no package
 
 from poise.history import WELL  # noqa: E402
 
@@ -34,12 +33,10 @@ def test_enough_were_trained(every: list[Judged]) -> None:
 
 
 @pytest.mark.parametrize("half", HALVES)
-def test_nine_tenths_of_what_is_ill_is_named_and_hardly_anything_else(
+def test_nine_tenths_of_what_is_ill_is_named_and_nothing_else(
     half: str, every: list[Judged]
 ) -> None:
-    names = [each.case.name for each in every]
-    mine = [e for e in every if held_back(e.case.name, names) == (half == "held back")]
-    ill = [each for each in mine if each.case.truth]
-    well = [each for each in mine if not each.case.truth]
+    ill = [each for each in half_of(every, half) if each.case.truth]
+    well = [each for each in half_of(every, half) if not each.case.truth]
     assert sum(each.verdict() in each.case.truth for each in ill) >= 0.9 * len(ill)
-    assert sum(each.verdict() not in WELL for each in well) <= 0.05 * len(well)
+    assert all(each.verdict() in WELL for each in well)
