@@ -138,10 +138,11 @@ def _checkpoint(run: Run, at: str | int, warn: Callable[[str], None]) -> Checkpo
     else:
         raise OptionError(f"--at is best, last or a number of images, got {at}.")
     if found is None:
+        instead = " (or --at best, which it has)" if wanted == "last" and run.best.drawn() else ""
         raise RunError(
             f"{run.path} has no whole checkpoint yet: the first one comes after "
             f"{run.config.save_every:,} images, or when training ends: poise train "
-            f"{run.path}{' (or --at best, which it has)' if run.best.drawn() else ''}"
+            f"{run.path}{instead}"
         )
     return found
 
