@@ -63,6 +63,7 @@ def prepare_or_check(asked: PrepareCommand, watcher: Watcher) -> int:
     watcher.say(prepared.report)
     if asked.estimate:
         options = TrainOptions(data=asked.options)
+        watcher.say(TIMING)
         config = planned(str(prepared.path), recipe(DEFAULT_METHOD), options)
         watcher.say(forecast(*plan(with_images(config, prepared), 0, None)))
     watcher.say(f"Train on it: poise train {prepared.path}")
