@@ -222,7 +222,7 @@ CLAIM = Claim(
     threshold="On each set at least the GAN's number of modes for wgan, wgan-gp and progressive; "
     "all Gaussians for wgan-gp with at least half of its points within a quarter of the gap, in "
     "shares at most .5 nats from even: neither a blob nor one mode amid noise passes. (The last "
-    "was asked for after the full scale had been run; wgan-gp has .11 at most there. Not set "
+    "was asked for after the full scale had been run; seed 0 had .11 at most then. Not set "
     "blind: at first a mode counted if half of its even share was recognised, and in a trial of 3 "
     "seconds the clipped wgan found 0 of 8 that way and gan 0 or 1. About a dozen settings were "
     "tried for wgan-gp and two each for the others. At quick scale all find 8, so that what is "
