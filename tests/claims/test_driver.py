@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,9 @@ def experiment(monkeypatch: pytest.MonkeyPatch) -> Experiment:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, claim: Claim) -> None:
-    known: Callable[[str], Claim] = lambda name: claim  # noqa: E731
+    def known(name: str) -> Claim:
+        return claim
+
     monkeypatch.setattr(driver, "claim_of", known)
 
 
