@@ -37,9 +37,9 @@ def panels(
     return figure, list(axes.flat)
 
 
-def panels_in_rows(count: int, *, title: str = "") -> tuple[Figure, list[Axes]]:
-    """So many equal panels, three in a row; what is left of the last row stays empty."""
-    figure, axes = panels(3, -(-count // 3), title=title)
+def panels_in_rows(count: int, in_a_row: int = 3, *, title: str = "") -> tuple[Figure, list[Axes]]:
+    """So many equal panels, row by row; what is left of the last row stays empty."""
+    figure, axes = panels(in_a_row, -(-count // in_a_row), title=title)
     for axis in axes[count:]:
         axis.set_axis_off()
     return figure, axes[:count]

@@ -36,12 +36,13 @@ from ..config import Recipe
 from ..data.options import PrepareOptions
 from ..data.prepared import Prepared
 from .claim import Claim, Pieces, Result, Scale, Table
-from .drawing import COLOURS, label, panels
+from .drawing import COLOURS, label, panels_in_rows
 from .images import image_set
 from .random_networks import Player, RandomNetworks, drawn
 from .trainings import ENDLESS, as_picture, config_of, floor_of, in_haste, played, reached
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 METHODS = ("gan", "wgan", "wgan-gp")
@@ -193,31 +194,41 @@ def missed(
 
 
 def draw(results: Sequence[Result]) -> Figure:
-    """The paper's table 2 as bars, and what some architectures draw with each method."""
-    first = results[0].figure
-    title = "Random architectures, equal time for each method"
-    methods = [method for method in METHODS if method in first["shown"][0]]
-    figure, (bars, *strips) = panels(1 + len(methods), title=title)
-    goals, below = list(first["goals"]), np.zeros(len(first["goals"]))
-    tables = [[result.figure["tables"][goal] for goal in goals] for result in results]
-    counts = np.sum(tables, axis=0)  # [goals, kinds]
-    for kind, (name, colour) in enumerate(KINDS.items()):
-        bars.bar(goals, counts[:, kind], bottom=below, color=colour, label=name)
-        below = below + counts[:, kind]
-    bars.set_xticks(range(len(goals)), [f"{g}\n{first['goals'][g]:g}" for g in goals])
-    label(bars, "goal, SWD x1e3 at most", "architectures", "of which a goal is reached by")
-    bars.legend(fontsize=7, frameon=False, loc="upper center", ncols=2)
-    bars.set_ylim(0, 1.4 * below[0])  # room for the legend
-    shown = first["shown"]
-    for axis, method in zip(strips, methods, strict=True):
-        axis.imshow(np.concatenate([as_picture(each[method]) for each in shown]))
-        height = as_picture(shown[0][method]).shape[0]
-        axis.set_yticks(
-            [(k + 0.5) * height for k in range(len(shown))], list(map(str, range(len(shown))))
-        )
+    """The paper's table 2 as bars, one a seed; what some of the first seed's networks draw."""
+    shown = results[0].figure["shown"]
+    methods = [method for method in METHODS if method in shown[0]]
+    figure, (bars, *samples) = panels_in_rows(
+        1 + len(methods), in_a_row=2, title="Random architectures, equal time for each method"
+    )
+    _bars(bars, [result.figure for result in results])
+    for axis, method in zip(samples, methods, strict=True):
+        pictures = [as_picture(each[method]) for each in shown]
+        axis.imshow(np.concatenate(pictures))
+        middles = [(k + 0.5) * pictures[0].shape[0] for k in range(len(shown))]
+        axis.set_yticks(middles, list(map(str, range(len(shown)))))
         axis.set_xticks([])
         label(axis, "samples of the average generator", "architecture", method)
     return figure
+
+
+def _bars(axis: Axes, found: Sequence[Mapping[str, Any]]) -> None:
+    """How many architectures reach each goal: a bar for each seed, side by side."""
+    goals = list(found[0]["goals"])
+    wide = 0.8 / len(found)  # a fifth of the way to the next goal stays empty
+    for seed, each in enumerate(found):
+        at = np.arange(len(goals)) + (seed - (len(found) - 1) / 2) * wide
+        below = np.zeros(len(goals))
+        counts = np.transpose([each["tables"][goal] for goal in goals])  # [kinds, goals]
+        for count, (name, colour) in zip(counts, KINDS.items(), strict=True):
+            named = name if seed == 0 else None
+            axis.bar(at, count, 0.9 * wide, below, color=colour, label=named)
+            below += count
+    asked = [[each["goals"][goal] for each in found] for goal in goals]
+    spread = [" to ".join(f"{g:.0f}" for g in sorted({min(gs), max(gs)})) for gs in asked]
+    axis.set_xticks(range(len(goals)), list(map("\n".join, zip(goals, spread, strict=True))))
+    axis.set_ylim(0, 1.35 * max(below))  # room for the legend
+    axis.legend(fontsize=7, frameon=False, loc="upper center", ncols=2)
+    label(axis, "goal, SWD x1e3 at most", "architectures", "goals reached, a bar for each seed")
 
 
 CLAIM = Claim(
