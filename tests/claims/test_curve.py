@@ -32,9 +32,9 @@ def test_the_estimate_follows_the_samples_and_without_its_penalty_does_not(
 
 
 def test_a_training_that_breaks_off_and_an_estimate_that_never_moves_follow_nothing() -> None:
-    rising, falling = [1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]
+    falling = [4.0, 3.0, 2.0, 1.0]
     follows = {"estimate": falling, "far": falling}
-    still = {"estimate": [0.7] * 4, "far": rising}
+    still = {"estimate": [0.7] * 4, "far": falling}
     broken = {"estimate": falling[:2], "far": falling[:2]}
     tiles = {"drawn": [1, 2, 3, 4], "tiles": []}
     names = {"wgan, DCGAN": follows, "wgan-gp, DCGAN": follows, "gan, DCGAN": still}
@@ -45,3 +45,15 @@ def test_a_training_that_breaks_off_and_an_estimate_that_never_moves_follow_noth
     result = curve.judged(found | {"wgan-gp, DCGAN": broken | tiles})
     assert result.numbers["wgan-gp, DCGAN, correlation"] == 0
     assert not result.passed
+
+
+@pytest.mark.parametrize("far", [[1.0, 2.0, 3.0, 4.0], [2.0, 2.0, 2.0, 2.0], [4.0, 3.0]])
+def test_an_estimate_is_not_put_to_the_test_where_samples_do_not_get_better(
+    far: list[float],
+) -> None:
+    drawn, falling = [1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]
+    follows = {"drawn": drawn, "estimate": falling, "far": falling}
+    gan = {"drawn": drawn, "estimate": [0.7] * 4, "far": far}
+    result = curve.judged({"wgan, DCGAN": follows, "gan, DCGAN": gan})
+    assert not result.passed
+    assert result.because.endswith("nothing is tested: gan, DCGAN.")

@@ -162,10 +162,20 @@ def test_a_failure_stays_on_the_page_with_its_reason_and_ends_with_1_unless_it_i
     page = (tmp_path / "claims.md").read_text()
     assert "FAIL (2 of 3 seeds pass)" in page
     assert "**0 of the 1 claims that were run reproduce, with 3 seeds each.**" in page
-    use(monkeypatch, replace(experiment.claim, failure="Seeds end at one."))
+    failing = replace(experiment.claim, failure="Seeds end at one.", fails=("quick",))
+    use(monkeypatch, failing)
     assert reproduce(asked(tmp_path, 3), heard) == 0
     assert "Why not, as far as we know: Seeds end at one." in (tmp_path / "claims.md").read_text()
     assert any(line.endswith("got 4") for line in heard.lines)
+
+
+def test_a_failure_at_a_scale_where_it_is_not_known_has_no_excuse(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = replace(experiment.claim, failure="Seeds end at one.", fails=("full",))
+    use(monkeypatch, failing)
+    assert reproduce(asked(tmp_path, 3), Watcher()) == 1
+    assert "Seeds end at one." not in (tmp_path / "claims.md").read_text()
 
 
 def test_the_page_gives_mean_and_spread_and_escapes_bars(
@@ -175,7 +185,10 @@ def test_the_page_gives_mean_and_spread_and_escapes_bars(
     page = (tmp_path / "claims.md").read_text()
     assert "| twice \\|seed\\| | 1 | 0 to 2 |" in page
     assert f"![Twice](./{NAME}.png)" in page
-    assert f"Not run at this scale yet: {', '.join(n for n in NAMES if n != NAME)}." in page
+    assert (
+        f"Not run at this scale yet, as it is today: {', '.join(n for n in NAMES if n != NAME)}."
+        in page
+    )
 
 
 def test_a_page_elsewhere_points_to_the_pictures(experiment: Experiment, tmp_path: Path) -> None:
@@ -188,6 +201,34 @@ def test_results_of_another_scale_are_not_mixed_in(experiment: Experiment, tmp_p
     reproduce(asked(tmp_path, 1), Watcher())
     with pytest.raises(RunError, match=r"made at --scale quick, this is full. Give another --out"):
         reproduce(asked(tmp_path, 1, "full"), Watcher())
+    other = replace(asked(tmp_path, 1, "full"), names=("saturation",))
+    with pytest.raises(RunError, match=r"parallel-lines.json was made at --scale quick"):
+        reproduce(other, Watcher())
+    assert experiment.worked == ["a0", "b0"]
+
+
+def test_a_result_of_an_earlier_edition_that_is_not_run_again_is_not_on_the_page(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reproduce(asked(tmp_path, 1), Watcher())
+    use(monkeypatch, replace(experiment.claim, edition=2))
+    reproduce(replace(asked(tmp_path, 1), names=("saturation",)), Watcher())
+    page = (tmp_path / "claims.md").read_text()
+    assert f"({NAME}.png)" not in page
+    assert "**1 of the 1 claims that were run reproduce" in page
+    assert "as it is today: parallel-lines, " in page
+
+
+def test_a_number_that_some_seeds_lack_is_on_the_page_with_how_many_have_it(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
+        found = experiment.run(scale, seed, pieces)
+        return replace(found, numbers={"late": float(seed)} if seed else {})
+
+    use(monkeypatch, replace(experiment.claim, run=run))
+    reproduce(asked(tmp_path, 3), Watcher())
+    assert "| late | 1.5 | 1 to 2 (2 seeds) |" in (tmp_path / "claims.md").read_text()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"version": 1}', '{"version": 2}', '{"version": 3}'])

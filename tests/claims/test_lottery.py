@@ -89,6 +89,15 @@ def test_the_claim_fails_where_the_penalty_has_the_wrong_sign(
     assert not run().passed
 
 
+def test_the_quick_scale_fails_where_the_standard_gan_works_as_well() -> None:
+    works = training(90.0) | {"verdict": "learning", "tiles": ""}
+    missed = works | {"swd": 200.0}
+    for gan, passed in ((missed, True), (works, False)):
+        found = [{"gan": gan, "wgan-gp": works}] * 2
+        result = lottery.judged("quick", 20.0, {"middle": 100.0}, lottery.HARD, found)
+        assert result.passed == passed
+
+
 def test_networks_for_a_penalty_differ_in_nothing_but_the_critic_norm() -> None:
     batch = next(net for net in (drawn(k, 0) for k in range(20)) if net.d.norm == "batch")
     fitting = batch.for_penalty()

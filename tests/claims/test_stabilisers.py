@@ -77,3 +77,23 @@ def test_speeds_differ_as_much_with_it_as_without_where_the_equalized_rate_does_
 
     monkeypatch.setattr(growing.Weighted, "__init__", scaled_once)
     assert wider(tmp_path) == pytest.approx(1)
+
+
+def louder(folder: Path) -> float:
+    """How many times as far the largest signal grows without pixelnorm."""
+    with image_set("shapes", PrepareOptions(size="8", limit=100), folder) as images:
+        whole, without = (
+            max(stabilisers.trained(arm, images, "quick", 0)["signals"])
+            for arm in ("all", "no pixelnorm")
+        )
+    return float(without / whole)
+
+
+def test_signals_grow_as_far_with_it_as_without_where_pixelnorm_does_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(stabilisers.IMAGES, "quick", 1_600)
+    monkeypatch.setattr(stabilisers, "MEASURED", 40)
+    assert louder(tmp_path) > 1.2
+    monkeypatch.setattr(growing, "pixelnorm", lambda a: a)
+    assert louder(tmp_path) == pytest.approx(1)

@@ -114,4 +114,5 @@ class Claim:
     draw: Callable[[Sequence[Result]], Figure]
     edition: int = 1  # raised when a change of the experiment makes older results stale
     failure: str = ""  # where it does not reproduce: what was found when we looked for the reason
+    fails: tuple[Scale, ...] = ()  # scales at which it is known not to; elsewhere it must pass
     needs: tuple[str, ...] = ()  # packages beside matplotlib that it imports, by import name

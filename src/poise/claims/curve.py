@@ -10,10 +10,12 @@ it with the estimate over the readings of a training. The gradient penalty plays
 have 5 updates for each of the generator, as in both papers.
 
 The first fifth of the readings is left out for all: a critic must learn to see before it can tell,
-for which the paper trains it 100 times before each of the first 25 updates.
+for which the paper's authors train it 100 times before each of the first 25 updates.
 
 The threshold: with both generators the correlation is at least .5 for WGAN and WGAN-GP, and at
-most .25 for the standard GAN: "correlates well" against "rises or stays", with a gap between.
+most .25 for the standard GAN: "correlates well" against "rises or stays", with a gap between. And
+samples of all get better meanwhile: the distance's correlation with the images drawn is at most
+-.25. Else there is nothing that an estimate could follow or miss.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ UPDATES = 5  # of a critic for each of the generator, as in both papers
 SEEN_AT = 8  # pixels a side
 SKIPPED = 0.2  # of the readings, the first ones
 FOLLOWS, STAYS = 0.5, 0.25  # Spearman's correlation, at least and at most
+BETTER = -0.25  # that of the distance with images drawn, at most
 KEPT = (0.1, 0.5, 1.0)  # of a training: where samples are kept
 
 
@@ -125,20 +128,24 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
 
 def judged(found: Mapping[str, Mapping[str, Sequence[Any]]]) -> Result:
     """The result of trainings that have been made: curves by method and generator."""
-    numbers, readings = {}, max(len(curve["far"]) for curve in found.values())
+    readings = max(len(curve["far"]) for curve in found.values())
+    agree, fall = {}, {}  # the distance's correlation with the estimate, and with images drawn
     for name, curve in found.items():
-        skip, broke_off = round(SKIPPED * readings), len(curve["far"]) < readings
-        numbers[f"{name}, correlation"] = (
-            0.0 if broke_off else rank_correlation(curve["estimate"][skip:], curve["far"][skip:])
-        )
-    least = min(value for name, value in numbers.items() if not name.startswith("gan"))
-    most = max(value for name, value in numbers.items() if name.startswith("gan"))
+        broke_off, late = len(curve["far"]) < readings, slice(round(SKIPPED * readings), None)
+        far = curve["far"][late]
+        agree[name] = 0.0 if broke_off else rank_correlation(curve["estimate"][late], far)
+        fall[name] = 0.0 if broke_off else rank_correlation(curve["drawn"][late], far)
+    least = min(value for name, value in agree.items() if not name.startswith("gan"))
+    most = max(value for name, value in agree.items() if name.startswith("gan"))
+    untested = [name for name, value in fall.items() if value > BETTER]
+    no_test = f" Samples do not get better, so nothing is tested: {'; '.join(untested)}."
     return Result(
-        numbers,
-        passed=least >= FOLLOWS and most <= STAYS,
+        {f"{name}, correlation": value for name, value in agree.items()}
+        | {f"{name}, distance with images drawn": value for name, value in fall.items()},
+        passed=least >= FOLLOWS and most <= STAYS and not untested,
         because=f"The Wasserstein estimates follow the samples' distance with a rank correlation "
         f"of at least {least:.2f} ({FOLLOWS:g} asked), that of JS with one of at most {most:.2f} "
-        f"({STAYS:g} allowed).",
+        f"({STAYS:g} allowed).{no_test if untested else ''}",
         figure={"curves": found},
     )
 
@@ -182,15 +189,19 @@ CLAIM = Claim(
     "at most .25 for the standard GAN, with each generator: what follows against what does not. "
     "Set before the first trial, in which critics had the presets' 3 and 2 updates and WGAN-GP "
     "failed (WGAN .98 and .99, WGAN-GP .47 and .20, GAN -.21 and -.60, seed 0); they have the "
-    "papers' 5 since. All train at 3 times their preset's rate. (What falls with time agrees with "
-    "what falls with time: here images drawn order the distance as well, .96 to 1.00 for the "
-    "critics. So this tells a curve that falls from one that does not, not one that sees each "
-    "step.)",
+    "papers' 5 since. That samples get better (the distance's correlation with the images drawn is "
+    "at most -.25) was asked for after the full scale had been run. All train at 3 times their "
+    "preset's rate. (What falls with time agrees with what falls with time: here images drawn "
+    "order the distance as well, .96 to 1.00 for the critics. So this tells a curve that falls "
+    "from one that does not, not one that sees each step.)",
     edition=2,
-    failure="At full scale both critics' estimates follow in all three seeds (.83 to .99), and "
-    "the standard GAN's JS wanders about one level with the DCGAN: its correlation with the "
-    "distance is -.30, .32 and .14, and .32 is more than the threshold allows (perceptron: -.76 "
-    "to -.38). At quick scale (seed 0: 8x8 pixels, 36,000 images, 225 updates of the generator) "
+    fails=("quick", "full"),
+    failure="At full scale both critics' estimates follow in all three seeds (.83 to .99). With "
+    "the perceptron the standard GAN's JS rises while its samples get better (-.76 to -.38), as "
+    "the paper says; with the DCGAN its samples are at their best within the first fifth and "
+    "stay there or get worse, so that its JS (-.30, .32, .14) has nothing to follow: at three "
+    "times the preset's rate this is no test of that half. A gentler rate was not tried. At "
+    "quick scale (seed 0: 8x8 pixels, 36,000 images, 225 updates of the generator) "
     "WGAN-GP's estimate follows (.94), but a clipped critic still learns to see: WGAN's climbs "
     "(-.34).",
     run=run,

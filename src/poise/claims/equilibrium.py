@@ -221,11 +221,12 @@ CLAIM = Claim(
     ".34 to .42 at full scale, for SWD falls for 8,000 images and then rises by a third and more, "
     "while M and each image's way to the nearest real go on falling: variety is lost. So the "
     "correlation tells an M that falls with the distance from one that falls without it. It does "
-    "not show that M sees more than the clock: images drawn order the distance as well, .93 to "
+    "not show that M sees more than the clock: images drawn order the distance as well, .87 to "
     ".99, and so does L(x). Seed 0 is the one that was searched with.)",
     edition=2,
+    fails=("full",),
     failure="At full scale the ratio is held within 3 % in all three seeds, and M follows the "
-    "distance (.86 to .97). Variety grows with gamma in seed 0 alone, with which the rate was "
+    "distance (.86 to .98). Variety grows with gamma in seed 0 alone, with which the rate was "
     "searched: MS-SSIM is .270, .274, .246 in seed 1 and .257, .202, .219 in seed 2, with errors "
     "of about .01 each, so a gamma from .3 to .7 changes it less than the seed does. On faces at "
     "32x32 it does from .3 to .5 (docs/methods/began.md). Other sets and longer trainings were "

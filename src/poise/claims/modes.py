@@ -10,6 +10,9 @@ all draw as many points instead, so that the verdict is the same on every machin
 to the nearest Gaussian, and is recognised within a quarter of the gap between two; an image belongs
 to what a classifier names. KL is that of the modes' shares to even ones, in nats.
 
+Noise finds all modes, too: uniform points lie within a quarter of the gap of one of 25 Gaussians
+with 20 %. So the share that is recognised stands beside each count.
+
 The threshold: on each set the methods with a Wasserstein distance (wgan, wgan-gp, progressive) find
 at least as many modes as the standard GAN; wgan-gp finds all modes of the Gaussians, and at least
 half of its points are recognised, in shares whose KL to even ones is at most .5 nats (as if two
@@ -198,16 +201,19 @@ def draw(results: Sequence[Result]) -> Figure:
             axis.scatter(reals[:, 0], reals[:, 1], s=4, color=COLOURS["real"])
             x, y = np.transpose(found["points"])
             axis.scatter(x, y, s=3, color=COLOURS[name])
-            label(axis, "x", "y", f"{name}: {found['found']} of {found['of']}")
-    bars = axes[3 * len(points) :]
-    for axis, (on, by_method) in zip(bars, figure.items(), strict=True):
+            known = np.mean([result.figure[on][name]["recognised"] for result in results])
+            title = f"{name}: {found['found']} of {found['of']}, {known:.0%} recognised"
+            label(axis, "x", "y", title)
+    for axis, (on, by_method) in zip(axes[3 * len(points) :], figure.items(), strict=True):
         names = list(by_method)
         every = np.array([[r.figure[on][name]["found"] for name in names] for r in results])
-        axis.bar(names, every.mean(axis=0), color=[COLOURS[name] for name in names], alpha=0.6)
+        known = [np.mean([r.figure[on][n]["recognised"] for r in results]) for n in names]
+        bars = axis.bar(names, every.mean(0), color=[COLOURS[name] for name in names], alpha=0.6)
+        axis.bar_label(bars, [f"{share:.0%}" for share in known], label_type="center", fontsize=8)
         for found in every:
             axis.scatter(range(len(names)), found, s=8, color="k", zorder=3)
         axis.axhline(named_by_even(by_method["gan"]["of"]), color="k", linestyle=":", linewidth=1)
-        label(axis, "method (dots: seeds; line: even draws)", "modes found", on)
+        label(axis, "dots: seeds; line: even draws; %: recognised", "modes found", on)
     return sheet
 
 
@@ -216,7 +222,7 @@ CLAIM = Claim(
     statement="In equal time the methods with a Wasserstein distance find at least as many modes "
     "as the standard GAN, and with the gradient penalty all of 8 and of 25 Gaussians.",
     source="Gulrajani et al. 2017; Karras et al. 2017, appendix D and table 4",
-    paper="Of the 1,000 modes of stacked digits WGAN-GP finds most, the more with each stabiliser "
+    paper="WGAN-GP finds the more of the 1,000 modes of stacked digits the more stabilisers it has "
     "(table 4); on the Gaussians it is shown what penalised critics see, with the fakes held "
     "still (pictures).",
     threshold="On each set at least the GAN's number of modes for wgan, wgan-gp and progressive; "
@@ -227,13 +233,15 @@ CLAIM = Claim(
     "seconds the clipped wgan found 0 of 8 that way and gan 0 or 1. About a dozen settings were "
     "tried for wgan-gp and two each for the others. At quick scale all find 8, so that what is "
     "told there is whether wgan-gp's points are recognised.)",
+    fails=("full",),
     failure="At full scale (three seeds) wgan-gp finds all Gaussians where gan finds 4 to 7 of "
     "the 8, but 78, 35 and 52 % of its points lie near one of the 25 after a minute of one "
-    "processor (gan: 95 % and more, in less even shares). On shapes wgan and wgan-gp find more "
-    "modes than gan (905 to 988 against 710 to 800), progressive in one seed: it draws a tenth as "
-    "many images in that time. Of stacked digits a tenth is recognised whatever the method, so "
-    "what is counted there is mostly names given to noise, and gan leads. Longer trainings were "
-    "not made.",
+    "processor (gan: 95 % and more, in less even shares). The clipped wgan finds all, too, with "
+    "a fifth to a quarter of its points near one, which is hardly more than noise has. On shapes "
+    "wgan and wgan-gp find more modes than gan (905 to 988 against 710 to 800), though fewer of "
+    "their images are recognised; progressive in one seed: it draws a tenth as many images in "
+    "that time. Of stacked digits a tenth is recognised, of began's and progressive's fewer, so "
+    "what is counted there is mostly names given to noise. Longer trainings were not made.",
     run=run,
     draw=draw,
     edition=2,  # began's default has a margin

@@ -1,4 +1,4 @@
-"""Momentum hurts a critic with clipped weights: its steps go against its own gradient.
+"""Momentum hurts a critic with clipped weights: some of its steps go up its own loss.
 
 Arjovsky, Chintala, Bottou 2017, https://arxiv.org/abs/1701.07875, section 4.3: with Adam and beta1
 above 0 on the critic training became unstable at times. The loss blew up, samples got worse, and
@@ -11,7 +11,8 @@ mean over the second half of training.
 
 The threshold: with beta1 = .9 samples are at least 1.5 times as far from the reals as with RMSProp
 (by the geometric mean over set-ups), beta1 = 0 at most 1.25 times, so that it is the
-momentum and not Adam, and the cosine is negative at more steps than without momentum.
+momentum and not Adam. At 1 % of the steps or more the cosine is negative: without momentum none can
+be, for each weight then moves down its own gradient.
 
 Where it holds: strongest at one critic update for each of the generator, weaker at five. The loss
 does not blow up: with bounded weights that are this small it cannot. On small images with batch
@@ -72,6 +73,7 @@ BATCH = 64  # points
 LOOKS = 10  # at samples, evenly over a training
 JUDGED = 2000  # points
 FAR, ALIKE = 1.5, 1.25  # times RMSProp's distance
+UPHILL = 0.01  # of steps, at least, against the gradient
 PLAIN, HEAVY = "Adam, beta1 0", "Adam, beta1 .9"
 
 
@@ -174,11 +176,11 @@ def run(scale: Scale, seed: int, pieces: Pieces) -> Result:
     }
     return Result(
         numbers,
-        passed=times[HEAVY] >= FAR and times[PLAIN] <= ALIKE and against[HEAVY] > against[PLAIN],
+        passed=times[HEAVY] >= FAR and times[PLAIN] <= ALIKE and against[HEAVY] >= UPHILL,
         because=f"With beta1 = .9 on the critic samples are {times[HEAVY]:.2f} times as far from "
         f"the reals as with RMSProp ({FAR} asked) and {against[HEAVY]:.1%} of steps go against the "
-        f"gradient; with beta1 = 0 it is {times[PLAIN]:.2f} times (at most {ALIKE}) and "
-        f"{against[PLAIN]:.1%}.",
+        f"gradient ({UPHILL:.0%} asked); with beta1 = 0 it is {times[PLAIN]:.2f} times (at most "
+        f"{ALIKE}) and {against[PLAIN]:.1%}.",
         figure=found,
     )
 
@@ -210,17 +212,18 @@ def draw(results: Sequence[Result]) -> Figure:
 
 CLAIM = Claim(
     title="Momentum on a clipped critic",
-    statement="With momentum the clipped critic's steps go against its gradient and samples get "
-    "worse, which is why WGAN takes RMSProp.",
+    statement="With momentum some of the clipped critic's steps go against its gradient and "
+    "samples get worse, which is why WGAN takes RMSProp.",
     source="Arjovsky, Chintala, Bottou 2017, section 4.3",
     paper="With Adam and beta1 above 0 training was unstable at times: the loss blew up, samples "
     "got worse, and the cosine of step and gradient turned negative (told, no numbers).",
     threshold="Samples at beta1 = .9 at least 1.5 times as far from the reals as with RMSProp, at "
-    "beta1 = 0 at most 1.25 times, and more steps against the gradient with momentum: worse "
-    "beyond what seeds differ by, and by the paper's own sign. (Not set blind: at first beta1 = 0 "
-    "was to be within 1.25 either way, and a trial gave .81. Set-ups are pooled: at the paper's "
-    "own five critic updates alone, trials gave 1.08 and 1.61 times over 2 seeds, so there it does "
-    "not reproduce for certain, and the loss did not blow up.)",
+    "beta1 = 0 at most 1.25 times, and 1 % of steps or more against the gradient: worse beyond "
+    "what seeds differ by, and by the paper's own sign. (Not set blind: at first beta1 = 0 was to "
+    "be within 1.25 either way, and a trial gave .81; the 1 % was asked for after the full scale "
+    "had been run. By their mean cosine steps go down with momentum, too, .12 to .33. Set-ups are "
+    "pooled: at the paper's own five critic updates alone samples are 1.9 to 2.0 times as far in "
+    "three seeds, where shorter trials gave 1.08 and 1.61. The loss did not blow up.)",
     run=run,
     draw=draw,
 )

@@ -43,7 +43,8 @@ class Outcome:
     def of(cls, name: str, claim: Claim, scale: Scale, runs: list[SeedRun]) -> Outcome:
         """The outcome of a claim with these runs."""
         texts = (claim.title, claim.statement, claim.source, claim.paper, claim.threshold)
-        return cls(VERSION, name, claim.edition, scale, *texts, claim.failure, runs)
+        failure = claim.failure if scale in claim.fails else ""
+        return cls(VERSION, name, claim.edition, scale, *texts, failure, runs)
 
     @property
     def passed(self) -> bool:

@@ -13,11 +13,11 @@ PAGE = "claims.md"
 
 HEAD = """# What the papers claim, and what came out here
 
-Written by `poise claims{scale}` from its JSON files: nothing here was typed by hand. Each claim
-is one file in `src/poise/claims/`, with the paper's statement, our experiment and a threshold;
-one that was changed after a trial had been seen says so. A claim passes when every seed does. One
-thread. Seconds are of the whole experiment, on a machine that other work may have shared; in
-brackets, of the CPU alone.
+Written by `poise claims{scale}` from its JSON files: verdicts, tables and pictures are what the
+experiments gave. Each claim is one file in `src/poise/claims/`, with the paper's statement, our
+experiment and a threshold; one that was changed after a trial had been seen says so. A claim passes
+when every seed does. One thread. Seconds are of the whole experiment, on a machine that other work
+may have shared; in brackets, of the CPU alone.
 """
 
 
@@ -34,7 +34,7 @@ def page(found: Sequence[Outcome], folder: Path, beside: Path) -> str:
     lines += [_row(outcome) for outcome in found]
     missing = [name for name in NAMES if name not in {outcome.name for outcome in found}]
     if missing:
-        lines += ["", f"Not run at this scale yet: {', '.join(missing)}."]
+        lines += ["", f"Not run at this scale yet, as it is today: {', '.join(missing)}."]
     for outcome in found:
         lines += ["", *_section(outcome, os.path.relpath(folder, beside))]
     return "\n".join(lines) + "\n"
@@ -89,10 +89,13 @@ def _section(outcome: Outcome, pictures: str) -> Iterator[str]:
     yield ""
     yield "| measured | mean over seeds | least to most |"
     yield "|---|---:|---:|"
-    for name in outcome.runs[0].result.numbers if outcome.runs else ():
-        values = [run.result.numbers[name] for run in outcome.runs]
+    # A number may be of some seeds alone: of a training whose weights stayed finite, for one.
+    names = dict.fromkeys(name for run in outcome.runs for name in run.result.numbers)
+    for name in names:
+        values = [n[name] for n in (run.result.numbers for run in outcome.runs) if name in n]
         spread = f"{min(values):.3g} to {max(values):.3g}" if len(values) > 1 else "one seed"
-        yield f"| {_cell(name)} | {sum(values) / len(values):.3g} | {spread} |"
+        some = f" ({len(values)} seeds)" if 1 < len(values) < len(outcome.runs) else ""
+        yield f"| {_cell(name)} | {sum(values) / len(values):.3g} | {spread}{some} |"
     for run in outcome.runs:
         yield from _table(run)
     yield ""

@@ -158,6 +158,7 @@ def draw(results: Sequence[Result]) -> Figure:
     """The paper's figure 1a: contours of both critics on each set, of the first seed."""
     title = "Critics whose fakes stay at real points + noise: clipped above, penalty below"
     figure, axes = panels(3, 2, title=title)
+    learnt = "of a generator that learns by the method (another training)"
     first = results[0].figure
     line = np.linspace(-EDGE, EDGE, SIDE)
     pairs = [(name, on) for name in METHODS for on in SETS]
@@ -167,14 +168,22 @@ def draw(results: Sequence[Result]) -> Figure:
         levels = np.unique(np.quantile(values, LEVELS))
         axis.contour(line, line, values, levels=levels, cmap="viridis", linewidths=0.8)
         reals = SETS[on](SHOWN, torch.Generator().manual_seed(0))
-        axis.scatter(reals[:, 0], reals[:, 1], s=3, color=COLOURS["real"], linewidths=0)
+        axis.scatter(reals[:, 0], reals[:, 1], 3, COLOURS["real"], linewidths=0, label="real")
         if "points" in found:
             x, y = np.transpose(found["points"])
-            axis.scatter(x, y, s=3, color=COLOURS[name], linewidths=0)
+            axis.scatter(x, y, 3, COLOURS[name], linewidths=0, label=f"{name}: {learnt}")
         axis.set_xlim(-EDGE, EDGE)
         axis.set_ylim(-EDGE, EDGE)
         told = [result.figure[f"{name} on {on}"]["told"] for result in results]
         label(axis, "x", "y", f"{name}, {on}: {np.mean(told):.0%} told")
+    named = {
+        name: dot
+        for axis in axes
+        for dot, name in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        named.values(), named, loc="outside lower center", ncols=3, fontsize=8, markerscale=3
+    )
     return figure
 
 
