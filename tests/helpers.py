@@ -11,6 +11,7 @@ import hashlib
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -52,6 +53,14 @@ TINY_WORDS_OF = {
     "began": ("--width", "0.07", "--latent", "6", *_TINY),
     "progressive": ("--maps", "32", "--widest", "6", "--width", "1", "--latent", "6", *_TINY),
 }
+
+
+def free_port() -> int:
+    """A port for ranks to meet at."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port: int = server.getsockname()[1]
+        return port
 
 
 @pytest.fixture(scope="session")

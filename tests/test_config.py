@@ -11,6 +11,8 @@ import pytest
 from poise.config import Chores, Config, config_from_json, pick
 from poise.errors import OptionError, RunError
 from poise.methods import METHODS
+from poise.networks import NETWORKS
+from poise.optim import OPTIMIZERS
 from poise.presets import PRESETS, recipe
 
 from .small import small_config
@@ -71,6 +73,93 @@ def test_a_short_run_logs_more_often_so_that_there_is_a_verdict_on_it(
     config = small_config(images=images)
     assert replace(config, chores=Chores()).log_every == every
     assert replace(config, chores=Chores(log_every=7)).log_every == 7
+
+
+# What older runs were made with: see Config.identity. New options are added; none ever changes.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "gan": {"batch": 64, "saturating": False},
+    "wgan": {"batch": 64, "n_critic": 5, "clip": 0.01, "thorough": False},
+    "wgan-gp": {"batch": 64, "n_critic": 5, "penalty": 10.0, "one_sided": False},
+    "began": {
+        "batch": 16,
+        "gamma": 0.5,
+        "lambda_k": 0.001,
+        "eta": 1,
+        "critic_rate": 1.0,
+        "margin": None,
+        "window": 20_000,
+        "patience": 5,
+        "floor": 2e-5,
+    },
+    "progressive": {
+        "batch": 128,
+        "span": 2048,
+        "fewest": 4,
+        "fade": 600_000,
+        "settle": 600_000,
+        "grow": "schedule",
+        "least": 0.5,
+        "most": 2.0,
+        "loss": "wgan-gp",
+        "n_critic": 1,
+        "penalty": 10.0,
+        "target": 1.0,
+        "drift": 0.001,
+        "finest_rate": 1.5,
+    },
+    "dcgan": {"width": 1.0, "latent": 128, "norm": "batch", "critic_norm": "batch"},
+    "mlp": {"width": 1.0, "latent": 128, "norm": "none", "critic_norm": "none", "layers": 4},
+    "resnet": {"width": 1.0, "latent": 128, "norm": "batch", "critic_norm": "layer", "widen": True},
+    "autoencoder": {"width": 1.0, "latent": 64, "skip": False, "residual": False, "carry": 256_000},
+    "growing": {
+        "width": 1.0,
+        "latent": 512,
+        "maps": 8192,
+        "widest": 512,
+        "group": 4,
+        "pixelnorm": True,
+        "equalized": True,
+    },
+    "sgd": {"lr": 0.01, "decay": 0},
+    "rmsprop": {"lr": 5e-5, "decay": 0, "alpha": 0.99},
+    "adam": {"lr": 1e-4, "decay": 0, "beta1": 0.0, "beta2": 0.9},
+    "optimistic-sgd": {"lr": 0.01, "decay": 0},
+    "optimistic-adam": {"lr": 1e-4, "decay": 0, "beta1": 0.5, "beta2": 0.9},
+}
+
+
+def test_no_default_of_what_a_run_is_made_of_has_changed() -> None:
+    tables: list[dict[str, Any]] = [METHODS, NETWORKS, OPTIMIZERS]
+    kinds = {name: kind for table in tables for name, kind in table.items()}
+    assert kinds.keys() == DEFAULTS.keys()
+    for name, kind in kinds.items():
+        assert vars(kind()).items() >= DEFAULTS[name].items()
+
+
+def test_a_run_from_before_there_was_an_option_is_the_run_with_its_default() -> None:
+    config = small_config("began", network="autoencoder")
+    rule: Any = replace(config.recipe.method, margin=None)  # type: ignore[type-var]
+    config = replace(config, recipe=replace(config.recipe, method=rule))
+    plain = json.loads(json.dumps(config.to_json()))
+    del plain["recipe"]["method"]["margin"]
+    assert config_from_json(plain).identity == config.identity
+
+
+def test_a_run_with_another_option_is_another_run() -> None:
+    config = small_config()
+    other: Any = replace(config.recipe.method, batch=5)  # type: ignore[type-var]
+    changed = [
+        replace(config, seed=1),
+        replace(config, average=1),
+        replace(config, recipe=replace(config.recipe, method=other)),
+        replace(config, recipe=replace(config.recipe, method=METHODS["gan"]())),
+        replace(config, data=replace(config.data, mirror=True)),
+        replace(config, data=replace(config.data, fingerprint="other")),
+    ]
+    identities = {each.identity for each in (config, *changed)}
+    assert len(identities) == 1 + len(changed)
+    longer = replace(config, recipe=replace(config.recipe, images=999), threads=3)
+    assert longer.identity == config.identity
 
 
 def test_a_configuration_of_a_newer_version_is_refused() -> None:

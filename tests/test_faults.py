@@ -531,30 +531,6 @@ def test_a_run_that_is_given_up_says_where_its_best_is(trained: Run, tmp_path: P
     assert whole in str(given_up(run, trouble, 640))
 
 
-# --- images that changed or are gone --------------------------------------------------------------
-
-
-def test_a_prepared_set_that_is_gone_is_made_again(
-    trained: Run, shapes: Prepared, tmp_path: Path
-) -> None:
-    options = replace(trained.config.data.options, size="8", limit=64)
-    data = replace(trained.config.data, prepared=str(tmp_path / "gone.poise"), options=options)
-    run = Run.create(tmp_path / "run", replace(trained.config, data=data))
-    assert poise("train", run.path) == 0
-    assert last_bits(run) == last_bits(trained)
-
-
-def test_a_run_never_goes_on_with_other_images(
-    trained: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = replace(trained.config.data.options, size="8", limit=65)
-    data = replace(trained.config.data, prepared=str(tmp_path / "other.poise"), options=options)
-    run = Run.create(tmp_path / "run", replace(trained.config, data=data))
-    assert poise("train", run.path) == 2
-    assert "other images than the run was started with" in capsys.readouterr().err
-    assert run.checkpoints.drawn() == []
-
-
 def test_when_the_disk_is_full_older_checkpoints_make_room_for_the_next(
     shapes: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

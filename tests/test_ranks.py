@@ -7,7 +7,6 @@ import importlib
 import json
 import multiprocessing
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,24 +22,17 @@ from poise.data.prepared import Prepared
 from poise.errors import OptionError
 from poise.meter import Meter
 from poise.methods import METHODS
+from poise.own_images import batches_of, reals_of
 from poise.players import Players
 from poise.recovery import attempt_of
 from poise.run import Run
-from poise.session import batches_of, reals_of
 from poise.size import Size
 from poise.watcher import Watcher
 
-from .helpers import tiny
+from .helpers import PATIENCE, free_port, tiny
 from .small import Noise, networks_for, play_to, small_config
 
 IMAGES = 48
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port: int = server.getsockname()[1]
-        return port
 
 
 def unmixed(method: str) -> Config:
@@ -205,6 +197,39 @@ def test_a_mean_of_the_log_counts_every_rank_by_its_finite_steps(
             meter.share()
             monkeypatch.setattr(meter_module, "mean_over_ranks", lambda mine: mine)
         assert meter.read() == {"a": 3.0}
+
+
+def made_by_the_first(attempt: str, port: int, out: Path) -> None:
+    """What the first rank of an attempt takes for the run."""
+    os.environ.update(RANK="0", WORLD_SIZE="2", TORCHELASTIC_RESTART_COUNT=attempt)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"
+
+    def make() -> Path:
+        (out / attempt).mkdir()
+        return out / attempt
+
+    (out / f"told {attempt}").write_text(ranks.first_makes("run", make).name)
+
+
+@pytest.mark.parametrize(("gone", "second"), [(False, "0"), (True, "1")])
+def test_an_attempt_after_a_restart_goes_on_with_the_run_of_the_first(
+    gone: bool, second: str, tmp_path: Path
+) -> None:
+    """By the same words, which ask for a new run: torchrun restarts with what it began with."""
+    store: Any = torch.distributed.TCPStore(  # type: ignore[attr-defined]
+        "127.0.0.1", 0, is_master=True, wait_for_workers=False
+    )
+    fork = multiprocessing.get_context("fork")
+    for attempt in ("0", "1"):
+        first = fork.Process(target=made_by_the_first, args=(attempt, store.port, tmp_path))
+        first.start()
+        first.join(PATIENCE)
+        assert first.exitcode == 0
+        if gone and attempt == "0":
+            (tmp_path / "0").rmdir()
+    told = [(tmp_path / f"told {attempt}").read_text() for attempt in ("0", "1")]
+    assert told == ["0", second]
 
 
 @pytest.mark.parametrize(

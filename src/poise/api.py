@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import session
-from .config import Chores, Recipe, check_types, name_of
+from .config import Chores, Recipe, name_of
 from .data.options import PrepareOptions
 from .errors import unknown
 from .generator import Generator, load
@@ -21,6 +21,7 @@ from .run import is_run
 from .session import ResumeOptions, TrainOptions
 from .stopping import StopRequest
 from .training import train as train_run
+from .typed import check_types
 from .watcher import Watcher
 
 

@@ -94,7 +94,7 @@ def run_to_train(argv: Sequence[str], watcher: Watcher) -> Run | None:
         for text in dry_run(asked):
             watcher.say(text)
         return None
-    made = first_makes(lambda: session.start(*asked.parts, watcher).path)
+    made = first_makes("run", lambda: session.start(*asked.parts, watcher).path)
     return session.resume(made, session.ResumeOptions())
 
 

@@ -11,8 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar
 
 from .data.options import PrepareOptions
 from .errors import OptionError, RunError, unknown
@@ -21,6 +20,7 @@ from .networks import NETWORKS, Networks
 from .optim import OPTIMIZERS, Move
 from .players import Method
 from .size import Size, parse_size
+from .typed import built
 
 VERSION = 1  # of config.json; raised when an older Poise could misread it
 
@@ -128,18 +128,24 @@ class Config:
 
     @property
     def identity(self) -> str:
-        """A digest of all that its weights depend on, but for its length, threads and device."""
-        plain = self.to_json()
-        plain["recipe"].pop("images")
-        fixed = [plain["recipe"], self.data.fingerprint, str(self.data.size), self.data.mirror]
+        """A digest of all that its weights depend on, but for its length, threads and device.
+
+        What is at its default does not count, so that a run from before there was such an option
+        goes on. A default must therefore never change.
+        """
+        parts = [[name_of(part, _TABLES[name]), _changed(part)] for name, part in self._parts()]
+        fixed = [parts, self.data.fingerprint, str(self.data.size), self.data.mirror]
         text = json.dumps([*fixed, self.seed, self.average], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self.recipe, name)) for name in _TABLES]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with every object by its name."""
         plain = dataclasses.asdict(self)
-        for part in _TABLES:
-            plain["recipe"][part] = part_to_json(part, getattr(self.recipe, part))
+        for name, part in self._parts():
+            plain["recipe"][name] = part_to_json(name, part)
         plain["data"]["size"] = str(self.data.size)
         return {"version": VERSION} | plain
 
@@ -149,6 +155,12 @@ _TABLES: dict[str, Mapping[str, type[Any]]] = {
     "networks": NETWORKS,
     "optimizer": OPTIMIZERS,
 }
+
+
+def _changed(part: Any) -> dict[str, Any]:
+    """The fields of a method, networks or an optimizer that are not at their default."""
+    fields = {field.name: field.default for field in dataclasses.fields(part)}
+    return {k: v for k, v in dataclasses.asdict(part).items() if v != fields[k]}
 
 
 def part_to_json(part: str, chosen: Any) -> dict[str, Any]:
@@ -163,7 +175,7 @@ def part_from_json(part: str, plain: Mapping[str, Any]) -> Any:
         KeyError, TypeError, ValueError, OptionError: it did not write this.
     """
     fields = dict(plain)
-    return _built(pick(part, fields.pop("name"), _TABLES[part]), fields)
+    return built(pick(part, fields.pop("name"), _TABLES[part]), fields)
 
 
 def config_from_json(plain: Mapping[str, Any]) -> Config:
@@ -183,41 +195,12 @@ def config_from_json(plain: Mapping[str, Any]) -> Config:
         for part in _TABLES:
             recipe[part] = part_from_json(part, recipe[part])
         data["size"] = parse_size(data["size"])
-        data["options"] = _built(PrepareOptions, data["options"])
+        data["options"] = built(PrepareOptions, data["options"])
         rest = {k: v for k, v in plain.items() if k not in ("version", "recipe", "data", "chores")}
-        rest |= {"recipe": _built(Recipe, recipe), "data": _built(Images, data)}
-        return _built(Config, rest | {"chores": _built(Chores, plain["chores"])})
+        rest |= {"recipe": built(Recipe, recipe), "data": built(Images, data)}
+        return built(Config, rest | {"chores": built(Chores, plain["chores"])})
     except (KeyError, TypeError, ValueError, AttributeError, OptionError) as error:
         raise RunError(f"config.json is not a configuration of Poise: {error!r}.") from error
-
-
-def _built(kind: type[T], fields: Mapping[str, Any]) -> T:
-    """A dataclass of these fields; JSON can hold anything."""
-    check_types(kind, fields)
-    return kind(**fields)
-
-
-def check_types(kind: type[Any], fields: Mapping[str, Any]) -> None:
-    """Refuse a field that is not of the kind its dataclass says.
-
-    Raises:
-        OptionError: it says which.
-    """
-    for name, hint in get_type_hints(kind).items():
-        if name in fields and not _is_of(hint, fields[name]):
-            raise OptionError(f"{name} cannot be {fields[name]!r}.")
-
-
-def _is_of(hint: Any, value: Any) -> bool:
-    if get_origin(hint) in (Union, UnionType):
-        return any(_is_of(each, value) for each in get_args(hint))
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if hint is float:
-        return type(value) in (int, float)
-    if hint in (int, str, bool, NoneType):
-        return type(value) is hint  # not isinstance: True is an int
-    return not isinstance(value, (int, float, str, list))  # a part, checked when it was built
 
 
 def pick(what: str, name: str, table: Mapping[str, type[T]]) -> type[T]:

@@ -49,25 +49,29 @@ def join(device: str) -> tuple[int, int]:
     return rank, of
 
 
-@lru_cache(maxsize=1)
 def _store() -> Any:
     """Where the ranks of this attempt leave notes for each other.
 
     Each restart by torchrun gets a name space of its own: addresses of dead peers that were left in
     the shared one made one restart in eight hang.
     """
-    rank, of = rank_of_ranks()
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    # torch.distributed names its stores at run time only.
+    return dist.PrefixStore(f"poise-{attempt}", _lasting())  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=1)
+def _lasting() -> Any:
+    """Where notes outlive a restart, if torchrun keeps the store and not the first rank."""
+    rank, of = rank_of_ranks()
     agent_has_it = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     has_it = rank == 0 and not agent_has_it
-    # torch.distributed names its stores at run time only.
-    store = dist.TCPStore(address, port, of, has_it, TIMEOUT)  # type: ignore[attr-defined]
-    return dist.PrefixStore(f"poise-{attempt}", store)  # type: ignore[attr-defined]
+    return dist.TCPStore(address, port, of, has_it, TIMEOUT)  # type: ignore[attr-defined]
 
 
-def first_makes(make: Callable[[], Path]) -> Path:
-    """What the first rank makes, told to all: a new run must be made once.
+def first_makes(what: str, make: Callable[[], Path]) -> Path:
+    """What the first rank makes, told to all: it must be made once, restarts by torchrun included.
 
     Raises:
         PoiseError: the first rank could not make it.
@@ -76,17 +80,26 @@ def first_makes(make: Callable[[], Path]) -> Path:
     if of == 1:
         return make()
     if rank == 0:
-        made = ""
+        made = _made_before(what)
         try:
-            made = str(make())
+            made = made or str(make())
         finally:
-            _store().set("made", made)
+            _store().set(what, made)
+            _lasting().set(f"poise {what}", made)
         return Path(made)
-    _store().wait(["made"], PATIENCE)
-    told: str = _store().get("made").decode()
+    _store().wait([what], PATIENCE)
+    told: str = _store().get(what).decode()
     if not told:
-        raise PoiseError("the first rank could not make the run; it says why.")
+        raise PoiseError(f"the first rank could not make the {what}; it says why.")
     return Path(told)
+
+
+def _made_before(what: str) -> str:
+    """What this rank made before torchrun restarted it; "" if it did not, or it is gone."""
+    if not _lasting().check([f"poise {what}"]):
+        return ""
+    made: str = _lasting().get(f"poise {what}").decode()
+    return made if made and Path(made).exists() else ""
 
 
 def own_device(name: str) -> str:

@@ -15,18 +15,17 @@ from typing import Literal
 import torch
 
 from . import measuring
-from .config import Chores, Config, Images, Recipe, check_types, name_of
+from .config import Chores, Config, Images, Recipe, name_of
 from .data.options import PrepareOptions
 from .data.prepare import fingerprint_of, prepare
 from .data.prepared import Prepared, is_prepared
-from .data.reals import Reals
 from .errors import OptionError, RunError
 from .files import free_space
 from .machine import TIMING, device_named, forecast
-from .methods import METHODS, Progressive
+from .methods import METHODS
 from .planning import paced, plan, refuse_early
 from .run import Run, checkpoints_of, next_name
-from .size import levels_of
+from .typed import check_types
 from .watcher import Watcher
 
 MILESTONES = 10  # checkpoints kept for good that room is asked for; a run may have no end
@@ -61,6 +60,7 @@ class ResumeOptions:
     stop_when: Literal["never", "converged"] | None = None  # before all images
     threads: int | None = None  # of the CPU; another number than the run's changes the last bits
     device: str | None = None  # another than the run's changes the last bits
+    images_at: str | None = None  # a folder, archive or prepared set: where they are, if they moved
 
 
 def planned(source: str, recipe: Recipe, options: TrainOptions) -> Config:
@@ -129,6 +129,7 @@ def resume(path: Path, options: ResumeOptions) -> Run:
         )
     run.config = replace(
         config,
+        data=_moved(config.data, path.parent, options.images_at),
         chores=replace(config.chores, **chores),
         recipe=replace(config.recipe, images=images),
         threads=changed.get("threads", config.threads) or config.threads,
@@ -137,37 +138,14 @@ def resume(path: Path, options: ResumeOptions) -> Run:
     return run
 
 
-def reals_of(run: Run, device: str, watcher: Watcher, rank: int, ranks: int) -> Reals:
-    """This rank's share of the run's images, checked to be those it was started with.
-
-    Raises:
-        InputError: they changed or are gone, or the disk has no room for checkpoints.
-    """
-    config = run.config
-    check_space(config, run.path)
-    for batch in batches_of(config):
-        if batch % ranks:
-            raise OptionError(
-                f"a batch of {batch} images cannot be shared by {ranks} ranks: it must be a "
-                "multiple of their number. Start the run anew with another --batch or --fewest."
-            )
-    return Reals(
-        same_images(config.data, watcher),
-        seed=config.seed,
-        mirror=config.data.mirror,
-        rank=rank,
-        world=ranks,
-        device=torch.device(device),
-        size=config.data.size,
-    )
-
-
-def batches_of(config: Config) -> set[int]:
-    """How many images the batches of a run have."""
-    method = config.recipe.method
-    if isinstance(method, Progressive):
-        return {method.batch_at(level) for level in levels_of(config.data.size)}
-    return {method.batch}
+def _moved(data: Images, parent: Path, to: str | None) -> Images:
+    """The run's images at another place; that they are the same is checked when they are opened."""
+    if to is None:
+        return data
+    path = Path(to)
+    if not is_prepared(path):
+        path = prepared_path(parent / "prepared", to, data.options)
+    return replace(data, source=_absolute(to), prepared=str(path.resolve()))
 
 
 def with_images(config: Config, prepared: Prepared) -> Config:
@@ -184,22 +162,6 @@ def with_images(config: Config, prepared: Prepared) -> Config:
             channels=prepared.channels,
         ),
     )
-
-
-def same_images(data: Images, watcher: Watcher) -> Prepared:
-    """The run's prepared set, made again if it is gone; never another one."""
-    path = Path(data.prepared)
-    if is_prepared(path):
-        prepared = Prepared.open(path)
-    else:
-        watcher.say(f"The prepared set {path} is gone; preparing {data.source} again.")
-        prepared = prepare(data.source, path, data.options, progress=watcher.prepared)
-    if prepared.fingerprint != data.fingerprint:
-        raise RunError(
-            f"{path} holds other images than the run was started with, so it would not go on as "
-            f"if nothing had happened. Bring the old ones back, or start anew: poise train {path}"
-        )
-    return prepared
 
 
 def check_space(config: Config, path: Path) -> None:

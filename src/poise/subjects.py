@@ -25,10 +25,11 @@ from .data.some import by_lot, size_of_first, some_images
 from .errors import DataError, OptionError
 from .generator import Generator, load
 from .metrics.sets import Images
+from .own_images import same_images
 from .pictures import to_uint8
 from .run import Run, is_run
 from .sampling import at_once
-from .session import prepared_path, same_images
+from .session import prepared_path
 from .size import Size
 from .watcher import Watcher
 

@@ -18,10 +18,10 @@ from .config import Config
 from .keeper import Keeper
 from .lock import locked
 from .optim import rate_after
+from .own_images import reals_of
 from .players import Losses, Players, Reals
 from .recovery import attempt_of, gentleness
 from .run import Run
-from .session import reals_of
 from .watcher import Watcher
 
 WARM_UP = 0.1  # the average's half-life is at most this share of the images drawn so far
