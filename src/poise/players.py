@@ -164,7 +164,9 @@ class Players:
     def _share(self, drawn: Tensor) -> Tensor:
         each = len(drawn) // self.ranks
         share = drawn[self.rank * each : (self.rank + 1) * each]
-        return share.to(self.device, non_blocking=True)
+        # Only CUDA copies the source aside at once: MPS may read it after it was dropped here, and
+        # get garbage without an error (pytorch issues 139550, 189690).
+        return share.to(self.device, non_blocking=self.device.type == "cuda")
 
     @torch.no_grad()
     def update_average(self, images: int, halflife: float) -> None:
