@@ -286,9 +286,18 @@ def _work_and_exit(work: Callable[[], int], writer: int) -> NoReturn:
         os._exit(code)  # not through pytest, which believes that it is still running
 
 
-def training(path: Path) -> Process:
-    """`poise train PATH` in a fork; returns once it holds the run's lock and listens to signals."""
-    process = Process(lambda: poise("train", path))
+def training(path: Path, ignored: signal.Signals | None = None) -> Process:
+    """`poise train PATH` in a fork; returns once it holds the run's lock and listens to signals.
+
+    It is begun with the signal `ignored`, as by nohup.
+    """
+
+    def work() -> int:
+        if ignored:
+            signal.signal(ignored, signal.SIG_IGN)
+        return poise("train", path)
+
+    process = Process(work)
     lock, mark = path / "lock", f"process {process.pid} "
     end = time.monotonic() + PATIENCE
     while not (lock.exists() and lock.read_text().startswith(mark)):

@@ -25,6 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from poise import session
+from poise.__main__ import main as command
 from poise.checkpoints import Checkpoints
 from poise.config import Config
 from poise.data.prepared import Prepared
@@ -34,6 +35,7 @@ from poise.players import Losses, Players, Reals
 from poise.recovery import Trouble, attempt_of, given_up
 from poise.run import Run
 from poise.session import check_space
+from poise.stopping import SIGNALS, StopRequest
 
 from .helpers import (
     Process,
@@ -169,6 +171,90 @@ def test_asked_twice_it_ends_at_once_and_loses_only_what_was_not_saved(
     go_on(run.path)
     assert last_bits(run) == last_bits(trained)
     assert log_of(run) == log_of(trained)
+
+
+def sending(*numbers: signal.Signals) -> Callable[[WGANGP, Players, Reals], Losses]:
+    """A step that sends its own process these signals, once the first checkpoint is saved."""
+    step = WGANGP.step
+
+    def interrupted(self: WGANGP, players: Players, reals: Reals) -> Losses:
+        if reals.drawn > 400:
+            for number in numbers:
+                signal.raise_signal(number)
+        return step(self, players, reals)
+
+    return interrupted
+
+
+def test_a_terminal_that_hangs_up_twice_as_it_closes_asks_once(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.create(tmp_path / "run", trained.config)
+    monkeypatch.setattr(WGANGP, "step", sending(signal.SIGHUP, signal.SIGHUP))
+    code, output = training(run.path).wait()
+    assert code == 0, output
+    assert output.count("Once more to stop at once.") == 1
+    assert f"Stopped and saved. To go on: poise train {run.path}" in output
+    monkeypatch.undo()
+    go_on(run.path)
+    assert last_bits(run) == last_bits(trained)
+
+
+@pytest.mark.parametrize("then", [signal.SIGINT, signal.SIGTERM])
+def test_hung_up_on_and_then_asked_to_stop_it_ends_at_once(
+    then: signal.Signals, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.create(tmp_path / "run", trained.config)
+    monkeypatch.setattr(WGANGP, "step", sending(signal.SIGHUP, signal.SIGHUP, then))
+    code, output = training(run.path).wait()
+    assert code == -then, output
+    assert "Stopped and saved." not in output
+
+
+@pytest.mark.parametrize("ignored", SIGNALS)
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_signal_that_was_ignored_when_it_began_stays_ignored(
+    asked: bool,
+    ignored: signal.Signals,
+    trained: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As SIGHUP is under nohup, and SIGINT in a job in the background."""
+    other = signal.SIGINT if ignored == signal.SIGTERM else signal.SIGTERM
+    run = Run.create(tmp_path / "run", trained.config)
+    sent = (ignored, other, ignored) if asked else (ignored,)
+    monkeypatch.setattr(WGANGP, "step", sending(*sent))
+    code, output = training(run.path, ignored).wait()
+    assert code == 0, output
+    assert ("Stopped and saved." if asked else "Done.") in output
+    monkeypatch.undo()
+    go_on(run.path)
+    assert last_bits(run) == last_bits(trained)
+
+
+def test_the_command_itself_leaves_what_was_ignored_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version() -> int:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with pytest.raises(SystemExit):
+            command()
+        return int(signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN)
+
+    monkeypatch.setattr("sys.argv", ["poise", "--version"])
+    assert Process(version).wait()[0] == 0
+
+
+def test_after_a_run_that_was_hung_up_on_signals_mean_what_they_meant() -> None:
+    def hang_up() -> int:
+        before = [signal.getsignal(number) for number in SIGNALS]
+        with StopRequest() as stop:
+            for _ in range(2):
+                signal.raise_signal(signal.SIGHUP)
+            assert stop()
+        assert [signal.getsignal(number) for number in SIGNALS] == before
+        return 0
+
+    assert Process(hang_up).wait()[0] == 0
 
 
 def test_it_stops_and_saves_although_nobody_reads_what_it_prints(long: Run, tmp_path: Path) -> None:

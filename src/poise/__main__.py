@@ -12,7 +12,8 @@ def main() -> None:
     # Threads that wait must sleep, not spin: on a busy machine spinning costs everybody tenfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Until training listens itself: what `kill` sends is told in words, as Ctrl-C is.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     from .cli import main as command
 
     sys.exit(command(sys.argv[1:]))

@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM, a closed terminal: once to finish the step and save, twice to stop at once."""
+"""Ctrl-C, SIGTERM, a closed terminal: once to finish the step and save, twice to stop at once.
+
+A terminal that closes may hang up twice, by the shell and by the system: that is one request.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._asked = False
-        self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}
+        # What was ignored stays so: SIGHUP under nohup, SIGINT of a job in the background.
+        self._heard = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._hear) for number in self._heard}
 
     def __call__(self) -> bool:
         return self._asked
@@ -44,7 +49,7 @@ class StopRequest:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)  # by the system: it works in the middle of a step
+        for each in self._heard:  # by the system: it works in the middle of a step
+            signal.signal(each, signal.SIG_IGN if each == signal.SIGHUP else signal.SIG_DFL)
         with contextlib.suppress(OSError):  # `| tee log` has ended by the same Ctrl-C
             os.write(2, b"\nFinishing the step and saving. Once more to stop at once.\n")
