@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
+import resource
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from poise.data import shards
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
-from poise.data.prepared import Prepared, is_prepared
+from poise.data.prepared import Prepared, is_prepared, shards_at_once
 from poise.errors import DataError
 from poise.size import Size, levels_of
 
+from ..helpers import Process
 from .photos import fill, tree
 
 # n images, h height, w width, c channels
@@ -135,6 +142,74 @@ def test_a_shard_cut_short_is_damage_not_a_traceback(copy: Path, level: Size, ke
         file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(DataError, match=f"at {level} is damaged"):
         Prepared.open(copy).gather(np.arange(12), level)
+
+
+# --- few files may be open ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scattered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    """100 images, each in a shard of its own."""
+    monkeypatch.setattr(shards, "SHARD_IMAGES", (1, 1))
+    return prepare("shapes", tmp_path / "s.poise", PrepareOptions(size="8", limit=100), workers=1)
+
+
+def with_files(most: int, work: Callable[[], None]) -> Callable[[], int]:
+    """Work during which at most so many files may be open; to be done in a fork."""
+
+    def limited() -> int:
+        os.closerange(3, 20_000)  # what other tests have open
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        work()
+        return 0
+
+    return limited
+
+
+def test_a_set_of_more_shards_than_files_may_be_open_is_read(scattered: Prepared) -> None:
+    def read() -> None:
+        prepared, every = Prepared.open(scattered.path), np.arange(100)
+        assert (prepared.gather(every) == prepared.gather(every[::-1])[::-1]).all()
+
+    assert Process(with_files(80, read)).wait() == (0, "")
+
+
+def test_a_set_that_nobody_has_any_more_holds_no_file(scattered: Prepared) -> None:
+    def read() -> None:
+        for _ in range(3):
+            Prepared.open(scattered.path).gather(np.arange(100))
+
+    assert Process(with_files(80, read)).wait() == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("files", "open_at_once"),
+    [(resource.RLIM_INFINITY, 512), (20_000, 512), (1024, 512), (256, 128), (2, 1), (0, 1)],
+)
+def test_shards_take_half_of_the_files_that_may_be_open(
+    files: int, open_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (files, resource.RLIM_INFINITY))
+    assert shards_at_once() == open_at_once
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+@pytest.mark.parametrize("refuser", ["io.open", "numpy.load"])
+def test_too_many_open_files_are_not_called_damage(
+    number: int, refuser: str, made: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    told = r"cannot be opened: Too many open files.*\. Allow more \(ulimit -n 4096\)"
+    unread = Prepared.open(made.path)
+    monkeypatch.setattr(refuser, refuse)
+    with pytest.raises(DataError, match=told):
+        Prepared.open(made.path)
+    if refuser == "numpy.load":
+        with pytest.raises(DataError, match="shard 0 of .*" + told):
+            unread.gather(np.arange(1), Size(10, 18))
 
 
 def test_the_manifest_lists_every_file(made: Prepared) -> None:

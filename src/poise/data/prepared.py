@@ -5,11 +5,13 @@ n images, h height, w width, c channels.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
+import resource
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,12 @@ from ..errors import DataError
 from ..files import sha256_of, write_atomically
 from ..size import Size
 from .decode import Pixels
-from .shards import PackedShard, RawShard, Written, is_raw
+from .shards import Written, open_shard
 
 FORMAT = 1  # of the directory; a reader takes its own and older ones
 MANIFEST = "manifest.json"
-OPEN_SHARDS = 512  # mapped at a time, each with an open file; processes may often have 1,024
+OPEN_SHARDS = 512  # mapped at a time at most, each with an open file
+TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)  # of this process; of the machine
 
 Indices = NDArray[np.int64]
 
@@ -52,21 +55,23 @@ class Prepared:
         self._starts = self._ends - counts
         held = np.load(path / "held_out.npy", allow_pickle=False)
         self.held_out: Indices = held
-        self._shard = lru_cache(maxsize=OPEN_SHARDS)(self._open_shard)
+        # Not a method of this set: a circle would keep its files open until the collector comes.
+        self._shard = lru_cache(maxsize=shards_at_once())(partial(open_shard, path))
 
     @classmethod
     def open(cls, path: str | Path) -> Prepared:
         """The set in the directory `path`.
 
         Raises:
-            DataError: there is none, it is damaged, or of a newer version of Poise.
+            DataError: there is none, it is damaged, or of a newer version of Poise; or too many
+                files are open.
         """
         path = Path(path)
         manifest = _read_manifest(path)
         try:
             return cls(path, manifest)
         except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path} is damaged: {error}. Prepare it anew.") from error
+            raise _unreadable(str(path), error) from error
 
     def __len__(self) -> int:
         return int(self._manifest["images"])
@@ -89,7 +94,7 @@ class Prepared:
         """The images of these numbers at one level, uint8 [n, h, w, c]; a level over 256 decodes.
 
         Raises:
-            DataError: the set has no such level.
+            DataError: the set has no such level or is damaged, or too many files are open.
         """
         level = size or self.size
         if level not in self.levels:
@@ -104,10 +109,7 @@ class Prepared:
             try:
                 images[row] = self._shard(level, shard)[place]
             except (OSError, ValueError, EOFError, SyntaxError) as error:  # SyntaxError: PIL's
-                raise DataError(
-                    f"shard {shard} of {self.path} at {level} is damaged: {error}. "
-                    "Prepare the set anew."
-                ) from error
+                raise _unreadable(f"shard {shard} of {self.path} at {level}", error) from error
         return images
 
     def check(self) -> list[str]:
@@ -123,9 +125,13 @@ class Prepared:
                 problems.append(f"{name} is not as it was written: its checksum differs")
         return problems
 
-    def _open_shard(self, level: Size, shard: int) -> RawShard | PackedShard:
-        stem = self.path / "levels" / str(level) / f"{shard:05d}"
-        return RawShard(stem) if is_raw(level) else PackedShard(stem)
+
+def shards_at_once() -> int:
+    """How many shards may be open: half of the files that a process may have, which may be 256."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:  # -1 on Linux
+        return OPEN_SHARDS
+    return max(1, min(OPEN_SHARDS, files // 2))
 
 
 def write_manifest(folder: Path, facts: dict[str, Any], files: Sequence[Written]) -> None:
@@ -146,6 +152,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         manifest = json.loads((path / MANIFEST).read_bytes())
         version = manifest["format"]
     except OSError as error:
+        if error.errno in TOO_MANY_FILES:
+            raise _unreadable(str(path), error) from error
         raise DataError(f"{path} is not a prepared set: {error.strerror}, {MANIFEST}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path / MANIFEST} is damaged. Prepare {path} anew.") from error
@@ -157,6 +165,16 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if manifest.get("checksum") != _checksum(manifest):
         raise DataError(f"{path / MANIFEST} is damaged: its checksum differs. Prepare {path} anew.")
     return dict(manifest)
+
+
+def _unreadable(what: str, error: Exception) -> DataError:
+    """What cannot be read is damaged, unless it could not even be opened."""
+    if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
+        return DataError(
+            f"{what} cannot be opened: {error.strerror}. Allow more (ulimit -n 4096) or end other "
+            "programs, then give the same command again."
+        )
+    return DataError(f"{what} is damaged: {error}. Prepare the set anew.")
 
 
 def _checksum(content: dict[str, Any]) -> str:

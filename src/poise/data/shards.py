@@ -130,6 +130,12 @@ def _whole(folder: Path, path: str) -> Iterator[tuple[_Hashed, list[Written]]]:
     written.append(Written(path, hashed.sha256.hexdigest(), hashed.size))
 
 
+def open_shard(folder: Path, level: Size, shard: int) -> RawShard | PackedShard:
+    """The images of one shard of the set in `folder`, at one level."""
+    stem = folder / "levels" / str(level) / f"{shard:05d}"
+    return RawShard(stem) if is_raw(level) else PackedShard(stem)
+
+
 class RawShard:
     """One shard of one raw level, mapped into memory."""
 
