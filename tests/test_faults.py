@@ -24,12 +24,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from poise import run as run_module
 from poise import session
 from poise.__main__ import main as command
 from poise.checkpoints import Checkpoints
 from poise.config import Config
 from poise.data.prepared import Prepared
 from poise.errors import RunError, TrainingFailed
+from poise.lines import append
 from poise.methods import WGANGP
 from poise.players import Losses, Players, Reals
 from poise.recovery import Trouble, attempt_of, given_up
@@ -635,3 +637,21 @@ def test_when_the_disk_is_full_older_checkpoints_make_room_for_the_next(
     assert told.warned == []
     assert last_bits(run) == last_bits(undisturbed)
     assert len(run.checkpoints.drawn()) == 2
+
+
+def test_older_checkpoints_make_room_for_a_line_of_the_log_that_waits(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is taken while two checkpoints are there: without room the last save would fail."""
+    run = Run.create(tmp_path / "cramped", trained.config)
+
+    def full(path: Path, lines: bytes) -> None:
+        if len(run.checkpoints.drawn()) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        append(path, lines)
+
+    monkeypatch.setattr(run_module, "append", full)
+    assert train_module.train(run, told := Told())
+    assert all(text.startswith("the disk is full") for text in told.warned)
+    assert last_bits(run) == last_bits(trained)
+    assert log_of(run) == log_of(trained), "a line that could not be written is missing"

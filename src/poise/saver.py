@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
 
@@ -65,19 +66,22 @@ class Saver:
             ) from error
 
     def _save(self) -> None:
-        drawn, chores = self.reals.drawn, self.run.config.chores
-        self.run.sync_log()
-        tensors, kept = self.players.state() | self.meter.state(), self.run.checkpoints
+        drawn, chores, kept = self.reals.drawn, self.run.config.chores, self.run.checkpoints
         try:
-            path = kept.save(drawn, tensors, self._facts())
+            path = self._save_after_log()
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
             kept.prune(1, chores.milestone_every)  # older ones make room; the newest stays
-            path = kept.save(drawn, tensors, self._facts())
+            path = self._save_after_log()
         self.saved, self._full = drawn, False
         kept.prune(chores.keep, chores.milestone_every)
         self.run.event("saved", drawn, checkpoint=path.name)
+
+    def _save_after_log(self) -> Path:
+        self.run.sync_log()  # what waits for room, too: a checkpoint must not be newer than its log
+        tensors = self.players.state() | self.meter.state()
+        return self.run.checkpoints.save(self.reals.drawn, tensors, self._facts())
 
     def _save_best(self, facts: Mapping[str, float | str]) -> None:
         tensors, drawn = self.players.state() | self.meter.state(), self.reals.drawn
