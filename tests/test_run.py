@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -241,6 +242,28 @@ def test_a_second_training_of_a_run_is_refused_and_names_the_first(
     told = capsys.readouterr().err
     assert f"is being trained already, by process {os.getpid()} on {os.uname().nodename}" in told
     assert poise("train", path) == 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_run_where_nothing_can_be_locked_is_refused_and_nobody_is_blamed(
+    number: int,
+    trained: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    path = shutil.copytree(trained.path, tmp_path / "run")
+    before = tree(path)
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert poise("train", path, "--images", "9999") == 2
+    told = capsys.readouterr().err
+    assert f"{path} is on a file system that offers no locks ({os.strerror(number)})" in told
+    assert "Put the run on a local disk." in told
+    assert "being trained already" not in told
+    assert tree(path) == before
 
 
 def test_the_lock_of_a_process_that_was_killed_is_free(trained: Run, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ def locked(run: Path) -> Iterator[None]:
     What the system refuses meanwhile is said in words.
 
     Raises:
-        RunError: another process trains this run, or nothing may be written there.
+        RunError: another process trains this run, nothing may be written there, or its file system
+            has no locks.
         TrainingFailed: the directory or the images are gone, or the disk is broken.
     """
     try:
@@ -31,19 +32,28 @@ def locked(run: Path) -> Iterator[None]:
             "Copy the run to a place you may write to."
         ) from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            who = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise RunError(
-                f"{run} is being trained already, by {who}. Wait, or stop that one first."
-            ) from None
+        _take(handle, run)
         with _in_words(run):
             os.ftruncate(handle, 0)
             os.write(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
             yield
     finally:
         os.close(handle)
+
+
+def _take(handle: int, run: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        who = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+        raise RunError(
+            f"{run} is being trained already, by {who}. Wait, or stop that one first."
+        ) from None
+    except OSError as error:  # as on some network file systems
+        raise RunError(
+            f"{run} is on a file system that offers no locks ({error.strerror}), so two trainings "
+            "could spoil it. Put the run on a local disk."
+        ) from error
 
 
 @contextlib.contextmanager
