@@ -16,7 +16,7 @@ import pytest
 from poise.cli import COMMANDS, HELP, main
 from poise.machine import TIMING
 from poise.methods import METHODS
-from poise.options import parse_train
+from poise.options import names_a_run, parse_train
 
 DOCS = Path(__file__).parents[1] / "docs"
 HELP_FILE = DOCS / "help.txt"
@@ -117,6 +117,36 @@ def test_the_word_none_unsets_what_a_preset_sets() -> None:
 def test_of_a_choice_that_is_made_twice_the_last_counts() -> None:
     asked = parse_train(["photos", "--method", "wgan", "--method=gan"])
     assert type(asked.recipe.method) is METHODS["gan"]
+
+
+NAMES_A_RUN = {
+    "wgan-gp": True,
+    "wgan-gp --out second": True,
+    "--images 1280 wgan-gp": True,
+    "--images=1280 wgan-gp": True,
+    "--mirror wgan-gp": True,
+    "--one_sided wgan-gp": True,
+    "--no-pixelnorm wgan-gp": True,
+    "--dry-run wgan-gp": True,
+    "-h wgan-gp": True,
+    "photos --method wgan-gp --out second": False,
+    "--method wgan-gp photos": False,
+    "photos --mirror --out wgan-gp": False,
+    "photos wgan-gp": False,
+    "--method wgan-gp": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("words", NAMES_A_RUN)
+def test_only_the_word_that_is_given_by_place_names_a_run(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one called as a method is."""
+    (tmp_path / "wgan-gp" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "wgan-gp" / "config.json").touch()
+    monkeypatch.chdir(tmp_path)
+    assert names_a_run(words.split()) == NAMES_A_RUN[words]
 
 
 def test_the_words_become_the_values_of_the_parts() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -182,16 +182,16 @@ def _elsewhere(word: str) -> str:
     return f"{word} is an option of {' and of '.join(owners)}." if owners else ""
 
 
-def _leaves(command: Any) -> list[str]:
-    """The names of all options: fields, and fields of fields that are dataclasses."""
-    names: list[str] = []
+def _leaves(command: Any) -> dict[str, Any]:
+    """The names and types of all options: fields, and fields of fields that are dataclasses."""
+    leaves: dict[str, Any] = {}
     placed = _by_place(command)
     for name, kind in get_type_hints(command).items():
         if dataclasses.is_dataclass(kind):
-            names += _leaves(kind)
+            leaves |= _leaves(kind)
         elif name not in placed:
-            names.append(name)
-    return names
+            leaves[name] = kind
+    return leaves
 
 
 def _by_place(command: Any) -> set[str]:
@@ -202,8 +202,32 @@ def _by_place(command: Any) -> set[str]:
 
 
 def names_a_run(argv: Sequence[str]) -> bool:
-    """Whether the words of `train` name an existing run, to go on with."""
-    before = ["", *argv]
-    return any(
-        is_run(Path(word)) and last != "--out" for last, word in zip(before, argv, strict=False)
+    """Whether the word that `train` takes by place is an existing run, to go on with.
+
+    Values of options are passed over: a run may be called as a method is.
+    """
+    flags = _flags()
+    placed = (
+        word
+        for before, word in pairwise(["", *argv])
+        if not word.startswith("-") and not _wants_a_value(before, flags)
     )
+    return any(is_run(Path(word)) for word in islice(placed, 1))
+
+
+def _wants_a_value(word: str, flags: set[str]) -> bool:
+    """Whether the next word is the value of this one."""
+    return word.startswith("--") and "=" not in word and word.replace("_", "-") not in flags
+
+
+def all_parts() -> list[type[Any]]:
+    """Everything whose fields are options of a new run, if it is chosen."""
+    tables: list[dict[str, Any]] = [METHODS, NETWORKS, OPTIMIZERS]
+    return [TrainOptions, *(kind for table in tables for kind in table.values())]
+
+
+def _flags() -> set[str]:
+    """The options of `train` that take no value, of whichever parts."""
+    names = [name for part in all_parts() for name, kind in _leaves(part).items() if kind is bool]
+    ways = [f"--{no}{name.replace('_', '-')}" for name in names for no in ("", "no-")]
+    return {"--help", "--dry-run", *ways}

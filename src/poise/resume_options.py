@@ -15,10 +15,10 @@ from .errors import OptionError
 from .methods import METHODS
 from .networks import NETWORKS
 from .optim import OPTIMIZERS
-from .options import read_words, refuse_unknown
+from .options import all_parts, read_words, refuse_unknown
 from .places import RunWord
 from .run import Run
-from .session import ResumeOptions, TrainOptions
+from .session import ResumeOptions
 
 
 def parse_resume(argv: Sequence[str]) -> tuple[Path, ResumeOptions]:
@@ -54,9 +54,7 @@ def _refuse_fixed(word: str, path: Path) -> None:
     has |= {"size": config.data.size, "method": name_of(chosen.method, METHODS)}
     has |= {"network": name_of(chosen.networks, NETWORKS)}
     has |= {"optimizer": name_of(chosen.optimizer, OPTIMIZERS)}
-    tables: list[dict[str, Any]] = [METHODS, NETWORKS, OPTIMIZERS]
-    kinds = [TrainOptions, *(kind for table in tables for kind in table.values())]
-    others = {field.name for kind in kinds for field in dataclasses.fields(kind)}
+    others = {field.name for part in all_parts() for field in dataclasses.fields(part)}
     if name in has:
         told = f"{word} is fixed with the run, and {path} has {has[name]}."
     elif name in others | {"preset", "dry_run"}:
