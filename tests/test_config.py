@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from poise.config import Chores, Config, config_from_json, pick
+from poise.config import Chores, Config, Recipe, config_from_json, pick
 from poise.errors import OptionError, RunError
-from poise.methods import METHODS
-from poise.networks import NETWORKS
+from poise.methods import GAN, METHODS
+from poise.networks import MLP, NETWORKS
 from poise.optim import OPTIMIZERS
 from poise.presets import PRESETS, recipe
 
@@ -46,6 +46,7 @@ def numbers(method: str, preset: str) -> dict[str, Any]:
         ("wgan-gp", "paper", {"lr": 1e-4, "beta1": 0.0, "beta2": 0.9, "batch": 64}),
         ("wgan-gp", "paper", {"penalty": 10.0, "n_critic": 5, "critic_norm": "layer"}),
         ("wgan-gp", "mnist", {"lr": 1e-4, "beta1": 0.5, "beta2": 0.9, "batch": 50}),
+        ("wgan-gp", "mnist", {"norm": "none", "critic_norm": "none"}),
         ("wgan-gp", "cifar-dcgan", {"lr": 1e-4, "beta1": 0.5, "width": 2, "latent": 128}),
         ("wgan-gp", "cifar-resnet", {"lr": 2e-4, "beta1": 0.0, "decay": 32_000_000}),
         ("began", "paper", {"lr": 1e-4, "gamma": 0.5, "lambda_k": 0.001, "batch": 16}),
@@ -188,5 +189,7 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
         replace(config, average=0)
     with pytest.raises(OptionError, match="--images must be at least 1, got 0"):
         replace(config, recipe=replace(config.recipe, images=0))
+    with pytest.raises(OptionError, match="batch norm in an mlp needs a --batch of at least 2"):
+        Recipe(GAN(batch=1), MLP(norm="batch"), config.recipe.optimizer, 1)
     with pytest.raises(OptionError, match="--save-every must be at least 1, got -5"):
         Chores(save_every=-5)

@@ -14,7 +14,8 @@ import torch
 from poise.config import Config
 from poise.data.prepared import Prepared
 from poise.errors import RunError, TrainingFailed
-from poise.observer import Observer
+from poise.history import Verdict
+from poise.observer import Observer, concluded
 from poise.presets import recipe
 from poise.run import Run
 from poise.session import ResumeOptions, resume
@@ -176,19 +177,18 @@ def test_a_run_ends_when_nothing_improves_if_it_was_told_to(
     shapes: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from poise import observer as module
-    from poise.history import Verdict
 
     def stalled(lines: Any, looks: Any, signals: Any) -> Verdict:
         name = "stalled" if len(lines) >= 3 else "learning"
         return Verdict(name, 0, "evidence 1", "advice")
 
     monkeypatch.setattr(module, "judge", stalled)
-    config = tiny(shapes)
+    config = measured(tiny(shapes), measure_every=100)
     wanted = replace(config, chores=replace(config.chores, stop_when="converged"))
     told = Told()
     run = Run.create(tmp_path / "run", wanted)
     assert train(run, told)
-    assert run.checkpoints.drawn()[-1] == 416, "the second line that says so"
+    assert run.checkpoints.drawn()[-1] == 416, "the second line that says so, of other measures"
     assert "Nothing improves any more" in told.said[-1]
     assert told.said[-2] == "Verdict: stalled since image 0: evidence 1. advice"
     whole = trained_run(tmp_path / "whole", config)
@@ -198,6 +198,37 @@ def test_a_run_ends_when_nothing_improves_if_it_was_told_to(
     assert train(on, Told())
     monkeypatch.setattr(module, "judge", stalled)
     assert last_bits(on) == last_bits(whole), "it can go on as if it had not stopped"
+
+
+def test_lines_that_are_said_of_the_same_measures_do_not_end_a_run(
+    shapes: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from poise import observer as module
+
+    monkeypatch.setattr(module, "judge", lambda *_: Verdict("stalled", 0, "", ""))
+    config = tiny(shapes)  # four lines of the log between two measures
+    chores = replace(config.chores, stop_when="converged", measure_every=320)
+    observer = Observer(Run.create(tmp_path / "run", replace(config, chores=chores)), Told())
+    ends = []
+    for drawn in range(80, 720, 80):
+        observer.logged(drawn, {})
+        ends.append(observer.enough)
+        if drawn % 320 == 0:
+            observer.measured(drawn, {"swd": 1.0})
+    assert ends == [drawn in (400, 480, 560, 640) for drawn in range(80, 720, 80)]
+
+
+def test_a_run_whose_learning_rate_has_fallen_is_not_told_to_go_on(
+    shapes: Prepared, tmp_path: Path
+) -> None:
+    """The same command would be refused."""
+    config = tiny(shapes)
+    run = Run.create(tmp_path / "run", config)
+    learning = Verdict("learning", 0, "it falls", "")
+    assert "--images 1280" in concluded(learning, run, 640).advice
+    move: Any = replace(config.recipe.optimizer, decay=640)  # type: ignore[type-var]
+    run.config = replace(config, recipe=replace(config.recipe, optimizer=move))
+    assert "larger --images and --decay" in concluded(learning, run, 640).advice
 
 
 def test_the_verdict_stands_in_every_line_of_the_log_and_is_the_same_after_a_resume(

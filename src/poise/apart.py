@@ -15,6 +15,8 @@ measures of a level's convergence by benchmarks/when_to_grow.py, docs/methods/pr
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
@@ -27,11 +29,19 @@ PLACES = 8  # along a side of the image, about
 @torch.no_grad()
 def apart(x: Tensor, fake: Tensor) -> Tensor:
     """The distance of images and fakes [n, c, h, w], a scalar on their device; no sync."""
-    noise = torch.Generator().manual_seed(0)
-    patches = torch.randn(PATCHES, x.shape[1], SIDE, SIDE, generator=noise)
-    patches = patches / patches.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    a, b = (_answers(_added(v), patches.to(v)) for v in (x, fake))
+    patches = _patches(x.shape[1], x.device, x.dtype)
+    a, b = (_answers(_added(v), patches) for v in (x, fake))
     return (a - b).abs().mean()
+
+
+@lru_cache(maxsize=8)  # bringing them to a GPU at each step would stall it
+def _patches(channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Random ones of length 1, always the same: [patches, channels, side, side]."""
+    noise = torch.Generator().manual_seed(0)
+    patches = torch.randn(PATCHES, channels, SIDE, SIDE, generator=noise)
+    patches = patches / patches.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    unit: Tensor = patches.to(device, dtype)
+    return unit
 
 
 def _added(v: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from .data.options import PrepareOptions
 from .errors import OptionError, RunError, unknown
 from .methods import METHODS
-from .networks import NETWORKS, Networks
+from .networks import MLP, NETWORKS, Networks
 from .optim import OPTIMIZERS, Move
 from .players import Method
 from .size import Size, parse_size
@@ -42,6 +42,9 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.method.batch < 1:
             raise OptionError(f"--batch must be at least 1, got {self.method.batch}.")
+        norms = (getattr(self.networks, "norm", ""), getattr(self.networks, "critic_norm", ""))
+        if self.method.batch == 1 and isinstance(self.networks, MLP) and "batch" in norms:
+            raise OptionError("batch norm in an mlp needs a --batch of at least 2, got 1.")
         if self.method.needs not in self.networks.can:
             fitting = [name for name, kind in NETWORKS.items() if self.method.needs in kind.can]
             raise OptionError(

@@ -15,8 +15,8 @@ def descend(*moves: tuple[Optimizer, Tensor]) -> None:
 
     All gradients are taken before anyone moves, so simultaneous play is one call and alternating
     play is two. Each loss is differentiated only for what its optimizer owns, so nothing toggles
-    `requires_grad`. With several ranks the gradients are averaged over them. A player stands still
-    whose gradient is not finite, which is counted: one bad batch must not end a training.
+    `requires_grad`. With several ranks the gradients are averaged over them. One that is not finite
+    moves nobody, which is counted: one bad batch must not end a training.
     """
     moving = []
     for optimizer, loss in moves:
@@ -45,7 +45,8 @@ def _is_to_move(optimizer: Optimizer) -> bool:
     """Note the gradient's norm; whether to step by it.
 
     Reading a flag stalls nothing on a CPU. Elsewhere it would, so there the step is made all the
-    same, by 0, and a fused optimizer is told to leave its moments and weights as they are.
+    same, by a gradient of 0. A fused optimizer is told to leave its moments and weights as they
+    are; another moves by what it remembers.
     """
     gradients, facts = _gradients(optimizer), optimizer.param_groups[0]
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
@@ -59,7 +60,7 @@ def _is_to_move(optimizer: Optimizer) -> bool:
 
 
 def hold_still_unless(finite: Tensor, optimizer: Optimizer) -> None:
-    """Let the next step be one by 0, without reading the flag [] on the host."""
+    """Let the next step be one by a gradient of 0, without reading the flag [] on the host."""
     if optimizer.defaults.get("fused"):
         optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]  # torch reads it
     for gradient in _gradients(optimizer):

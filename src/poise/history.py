@@ -92,11 +92,19 @@ class History:
         return clocks
 
     @property
+    def fading(self) -> bool:
+        """Whether the newest measures are of a level that is not fully in."""
+        return bool(self.measures) and not self.signals.phase(self.measures[-1])[1]
+
+    @property
     def quality(self) -> tuple[str, Row, Row]:
         """The name, clocks and numbers of the measured distance; empty before 4 measures.
 
-        Not the method's own estimate: a critic's distance rises while the critic gets better.
+        Not the method's own estimate: a critic's distance rises while the critic gets better. None
+        while a level fades in: the first images are those of the level before, and better.
         """
+        if self.fading:
+            return "", np.empty(0), np.empty(0)
         for name in ("frechet", "swd"):
             clocks, found = self.rows(name, of="measures")
             if len(found) >= LEAST // 2:

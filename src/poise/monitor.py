@@ -35,7 +35,7 @@ def judge(log: Lines, measures: Lines, signals: Signals) -> Verdict:
     Lines may be missing and may lack numbers; what is not there is not judged.
     """
     level = of_this_level(log, signals)
-    history = History(thinned(level), thinned(signals.of_last_phase(measures)), signals)
+    history = History(thinned(level), thinned(signals.of_this_phase(measures, log)), signals)
     if len(level) < LEAST:
         where = "log" if len(level) == len(log) else "log of this level"
         evidence = f"the {where} is too short, {len(level)} of {LEAST} lines"
@@ -71,7 +71,9 @@ def much_worse(measures: Lines, signals: Signals) -> bool:
 def _progress(history: History) -> Verdict:
     """Learning, converging or stalled, by the trend of the measured distance."""
     if not len(history.quality[2]):
-        evidence = f"{len(history.measures)} measures are too few; no sickness is seen"
+        few = f"{len(history.measures)} measures are too few"
+        fades = "while a level fades in its images do not compare"
+        evidence = f"{fades if history.fading else few}; no sickness is seen"
         return said(history, "too early", int(history.log[0]["drawn"]), evidence)
     return _stalled(history) or _falling(history)
 
@@ -85,7 +87,8 @@ def _stalled(history: History) -> Verdict | None:
         evidence = f"{low} only: nothing is learned"
         return said(history, "stalled", int(clocks[0]), evidence, advice=LEARNS_NOTHING)
     since, waited = f"{low} at image {int(clocks[place]):,}", len(x) - 1 - place
-    if (waited >= FEW and now(x) > WORSE * x[place]) or trend(x[place:]) > SURE:
+    # Without the lowest itself, which is below all others whatever they do.
+    if (waited >= FEW and now(x) > WORSE * x[place]) or trend(x[place + 1 :]) > SURE:
         evidence, advice = f"{since}, and is {now(x):.4g} now", ROSE
         if history.own_falls_since(clocks[place]):
             own = history.signals.falls

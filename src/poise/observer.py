@@ -32,6 +32,17 @@ class Observer:
         self._log: list[dict[str, Any]] = self.run.history()
         self._measures: list[dict[str, Any]] = self.run.measures()
         self.verdict = self._judged(len(self._measures))
+        self._stalls = self._has_stalled_twice()
+
+    def _has_stalled_twice(self) -> bool:
+        """Whether the line after the last measures, and the one before them, say that it stalled.
+
+        Two lines after them would be said of the same numbers.
+        """
+        last = self._measures[-1]["drawn"] if self._measures else math.inf
+        said = [line.get("verdict") for line in self._log if line["drawn"] > last]
+        before = [line.get("verdict") for line in self._log if line["drawn"] <= last]
+        return [*said[-1:], *before[-1:]] == ["stalled"] * 2
 
     def _judged(self, looks: int) -> Verdict:
         """The verdict as it was after so many measures, with the lines of the log up to then."""
@@ -41,12 +52,12 @@ class Observer:
 
     @property
     def enough(self) -> bool:
-        """Whether nothing improves any more, at the full size: said by the last two lines."""
+        """Whether nothing improves any more, at the full size: said after two measures in a row."""
         if self.run.config.chores.stop_when != "converged" or not self._log:
             return False
         level = self._log[-1].get(self.signals.level, math.inf)
         grown = level >= len(levels_of(self.run.config.data.size)) - 1
-        return grown and [x.get("verdict") for x in self._log[-2:]] == ["stalled"] * 2
+        return grown and self._stalls
 
     def pass_on(self, drawn: int, text: str) -> None:
         """What the method says: to the person, and to the events."""
@@ -87,6 +98,7 @@ class Observer:
         self._log.append(line)
         before, self.verdict = self.verdict, judge(self._log, self._measures, self.signals)
         line["verdict"] = self.verdict.name
+        self._stalls = self._has_stalled_twice()
         if self.verdict.name != before.name:
             tell = self.watcher.say if self.verdict.well else self.watcher.warn
             tell(f"At {drawn:,} images: {self.verdict}")
@@ -115,9 +127,12 @@ class Observer:
 
 def concluded(verdict: Verdict, run: Run, drawn: int) -> Verdict:
     """With advice for a run that has drawn all its images while it was still getting better."""
-    images = run.config.recipe.images
+    images, decay = run.config.recipe.images, run.config.recipe.optimizer.decay
     if verdict.name not in ("learning", "converging") or drawn < images:
         return verdict
+    if decay:
+        more = "Its learning rate has fallen: for more start anew with larger --images and --decay."
+        return replace(verdict, advice=more)
     return replace(verdict, advice=f"Let it go on: poise train {run.path} --images {2 * images}")
 
 

@@ -41,7 +41,10 @@ PRESETS: dict[str, dict[str, Recipe]] = {
         # Algorithm 1 with the authors' 64x64 ResNet: 200,000 generator updates.
         "paper": Recipe(WGANGP(), ResNet(), Adam(1e-4), images=64_000_000),
         "mnist": Recipe(
-            WGANGP(batch=50), DCGAN(critic_norm="none"), Adam(1e-4, beta1=0.5), images=50_000_000
+            WGANGP(batch=50),
+            DCGAN(norm="none", critic_norm="none"),
+            Adam(1e-4, beta1=0.5),
+            images=50_000_000,
         ),
         "cifar-dcgan": Recipe(
             WGANGP(), DCGAN(width=2, critic_norm="none"), Adam(1e-4, beta1=0.5), images=64_000_000

@@ -37,9 +37,13 @@ class Signals:
 
     def of_last_phase(self, lines: Lines) -> Lines:
         """Those of the phase of the last one."""
-        if not self.level or not lines:
+        return self.of_this_phase(lines, lines)
+
+    def of_this_phase(self, lines: Lines, log: Lines) -> Lines:
+        """Those of the phase in which the log ends; what was before says nothing of it."""
+        if not self.level or not log:
             return lines
-        return [line for line in lines if self.phase(line) == self.phase(lines[-1])]
+        return [line for line in lines if self.phase(line) == self.phase(log[-1])]
 
 
 @runtime_checkable

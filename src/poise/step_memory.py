@@ -15,6 +15,7 @@ from .size import Size
 def free_memory(device: str) -> int:
     """Bytes that can still be had on a device."""
     if device.startswith("cuda"):
+        torch.cuda.empty_cache()  # what earlier steps left with PyTorch is free as well
         free, _ = torch.cuda.mem_get_info(device)
         return free
     available: int = psutil.virtual_memory().available

@@ -39,7 +39,8 @@ def diverging(history: History) -> Verdict | None:
         evidence = f"the critic's gradient has a norm of about {norm:.1f} times what is held"
         return said(history, "diverging", since, evidence)
     # A critic's scores have no fixed zero, and a large norm may be what is held: where its norm is
-    # known neither losses nor the size of a gradient say anything.
+    # known neither losses nor the size of a gradient say anything. By itself that size never does:
+    # it grows with pixels and weights (1,400 of a sound perceptron at 64x64, 800 at first).
     losses = () if len(unit) else ("loss_g", history.signals.falls)
     for name in (*losses, "grad_c"):
         x = np.abs(history.column(name))
@@ -48,14 +49,15 @@ def diverging(history: History) -> Verdict | None:
         reference = float(np.median(x[: max(4, len(x) // 4)]))
         grown = now(x) / max(reference, 1e-12)
         grows = grown > GROWN and now(x) > LARGE and trend(blocks(x, BLOCKS)) > SURE
-        if grows or (now(x) > HUGE and not len(unit)):
+        huge = now(x) > HUGE and (name != "grad_c" or now(x) > TENFOLD * x[0])
+        if grows or huge:
             since = first_above(smoothed(x, WINDOW), history.clocks(name), min(HUGE, 3 * reference))
             evidence = f"{name} is {now(x):.3g}, {grown:.0f} times what it was at the start"
             return said(history, "diverging", since, evidence)
     return None
 
 
-UNIT, HUGE, LARGE, GROWN = 2.0, 1e3, 10.0, 30.0
+UNIT, HUGE, LARGE, GROWN, TENFOLD = 2.0, 1e3, 10.0, 30.0, 10.0
 
 
 def collapsing(history: History) -> Verdict | None:
@@ -196,7 +198,7 @@ def worsening(history: History) -> Verdict | None:
     place = int(x.argmin()) if len(x) else 0
     if len(x) - place < LEAST // 2 or now(x) < WORSE * x[place]:
         return None
-    if trend(x[place:]) < SURE and now(x) < 2 * x[place]:
+    if trend(x[place + 1 :]) < SURE and now(x) < 2 * x[place]:  # the lowest is below all others
         return None
     if history.own_falls_since(clocks[place]):
         return None  # the two disagree

@@ -116,7 +116,9 @@ class Progressive:
     def signals(self) -> Signals:
         """What its numbers tell: those of the loss it was given."""
         if self.loss == "gan":
-            return Signals(won=math.log(2), level="stage")
+            other = "A lower --lr, or --loss wgan-gp: its critic has a gradient everywhere."
+            told = dict.fromkeys(("critic overpowers", "generator overpowers"), other)
+            return Signals(won=math.log(2), level="stage", advice=told)
         hold = f"A larger --penalty than {self.penalty:g} or a lower --lr holds the critic."
         more = f"More critic updates than --n-critic {self.n_critic}, or a higher --lr."
         advice = {"diverging": hold, "generator overpowers": more}
@@ -137,7 +139,7 @@ class Progressive:
         return loss, {"distance": distance, "penalty": penalty}
 
     def batch_at(self, size: Size) -> int:
-        """Images in a batch of this size: a multiple of 4, for the groups of the deviation."""
+        """Images in a batch of this size: a multiple of 4, for groups, where `fewest` is one."""
         return min(self.batch, max(self.fewest, self.span // max(size) // 4 * 4))
 
     def stage_after(self, drawn: int, last: int) -> Stage:

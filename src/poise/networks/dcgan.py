@@ -5,7 +5,7 @@ Radford, Metz, Chintala 2015, https://arxiv.org/abs/1511.06434, as the WGAN auth
 enter the critic or leave the generator.
 
 Differs from the paper: the first layer spreads a latent over any base (4x6, 7x7), not only 4x4;
-a layer with no norm after it has a bias.
+all layers have a bias, those before a norm, too.
 """
 
 from __future__ import annotations

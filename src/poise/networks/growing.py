@@ -17,7 +17,8 @@ scores come out. No tanh. A latent is first brought to a root mean square of 1.
 Not set to a stage, they work at the full size, so every method that needs scores can use them.
 
 Differs from the authors' code: any base (64x96 grows from 4x6); a batch that groups of 4 do not
-divide has smaller groups.
+divide has smaller groups; the generator's first layer has an offset for each of its numbers, not
+for each of its maps.
 """
 
 from __future__ import annotations
