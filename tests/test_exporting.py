@@ -26,6 +26,7 @@ from poise.networks import DCGAN, MLP, AutoEncoder, Growing, Networks, ResNet
 from poise.onnx_file import OFF, onnx_bytes, refuse_unlike
 from poise.pictures import to_uint8
 from poise.run import Run
+from poise.sampling import at_once
 from poise.size import Size, Stage
 
 from .helpers import poise as command
@@ -86,6 +87,26 @@ def test_a_file_that_draws_other_images_is_refused() -> None:
     weight.data[0, 0] += 0.2
     with pytest.raises(RunError, match="the ONNX runtime draws other images"):
         refuse_unlike(data, generator, latents)
+
+
+def test_large_images_are_checked_as_few_at_once_as_they_are_drawn_and_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = generator_of(NETWORKS["mlp"], Size(8, 8), 3)
+    data, large = onnx_bytes(small, "shapes"), replace(small, size=Size(512, 512))
+    latents, counts = small.latents(64), []
+
+    class Session(onnxruntime.InferenceSession):  # type: ignore[misc]
+        def run(self, names: list[str], given: dict[str, Any]) -> Any:
+            counts.append(len(given["latents"]))
+            found = super().run(names, given)
+            return [found[0] + np.uint8(9 * (sum(counts) == 128))]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    refuse_unlike(data, large, latents)
+    assert counts == [at_once(large.size)] * 16 == [4] * 16
+    with pytest.raises(RunError, match="the ONNX runtime draws other images"):
+        refuse_unlike(data, large, latents)  # the last 4 are other ones
 
 
 @pytest.fixture(scope="module", params=METHODS)
