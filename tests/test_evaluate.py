@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import tracemalloc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,12 @@ from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
 from poise.data.shapes import draw_shape
 from poise.evaluate import parse_evaluate
+from poise.generator import load
 from poise.judging import NAMES
 from poise.metrics import lite0
 from poise.metrics.compared import INCEPTION, INCEPTION_RESIZE
 from poise.metrics.sets import Images
+from poise.pictures import to_uint8
 from poise.run import Run
 from poise.scores import COLUMNS, FLOOR, GROUPS, cell, in_words, score, shortened
 from poise.size import Size
@@ -234,6 +238,52 @@ def test_real_images_that_are_not_prepared_are_prepared_at_the_size_of_the_first
     assert [path.suffix for path in (here / "runs" / "prepared").iterdir()] == [".poise"]
 
 
+# --- what it takes --------------------------------------------------------------------------------
+
+
+def test_a_run_is_drawn_when_the_images_of_the_one_before_are_gone(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [str(shutil.copytree(run.path, here / f"{i}")) for i in range(2)]
+    drawing, before = subjects.draw, list[weakref.ref[Images]]()
+
+    def draw(*words: Any) -> Images:
+        assert all(ref() is None for ref in before)
+        images = drawing(*words)
+        before.append(weakref.ref(images))
+        return images
+
+    monkeypatch.setattr(subjects, "draw", draw)
+    measured(here / "a.json", run.path, *others, "--measures", "swd", "-n", "20")
+    assert len(before) == 3
+
+
+def test_drawing_takes_the_memory_of_the_images_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = load(run.path)
+    # What numpy holds is traced, what torch holds is not.
+    monkeypatch.setattr(subjects, "to_uint8", lambda images: to_uint8(images).copy())
+    subjects.draw(generator, 64, 0, Watcher())  # what is loaded at the first time
+    tracemalloc.start()
+    images = subjects.draw(generator, 6_400, 0, Watcher())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert images.nbytes < most < 1.2 * images.nbytes
+
+
+def test_the_usual_number_falls_with_the_images_that_are_in_memory_at_once(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two halves of the reals, one run at a time, and all that is no run."""
+    monkeypatch.setattr(evaluate, "MEMORY", 60 * SIDE * SIDE * 3)
+    other = shutil.copytree(run.path, here / "other")
+    a, b = (saved(here / f"{name}.npz", drawn()) for name in "ab")
+    for i, (words, n) in enumerate([((run.path, other), 20), ((a, b), 15), ((run.path, a, b), 12)]):
+        given = (*words, "--reals", run.config.data.prepared, "--measures", "swd")
+        assert measured(here / f"{i}.json", *given)["images"] == n
+
+
 # --- what is undefined ----------------------------------------------------------------------------
 
 
@@ -357,6 +407,22 @@ def test_a_fid_alone_may_be_of_more_samples_than_there_are_reals(
     told = " ".join(line for _, lines in in_words(report) for line in lines)
     assert FLOOR not in told
     assert "other real images" not in told
+
+
+def test_for_a_fid_alone_whose_features_are_kept_no_real_image_is_read(
+    run: Run, here: Path, with_inception: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (run.path, "--measures", "fid", "-n", "70", *with_inception)
+    first = measured(here / "a.json", *words)
+    gather, read = Prepared.gather, list[int]()
+
+    def counted(self: Prepared, indices: Any, size: Size | None = None) -> Images:
+        read.append(len(indices))
+        return gather(self, indices, size)
+
+    monkeypatch.setattr(Prepared, "gather", counted)
+    assert measured(here / "b.json", *words) == first
+    assert sum(read) == 0
 
 
 def test_without_the_file_a_fid_is_refused_or_left_out(

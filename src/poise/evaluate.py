@@ -23,7 +23,15 @@ from .places import SubjectWords
 from .run import evaluation_path
 from .scores import VERSION, Subject, in_words
 from .size import parse_size
-from .subjects import Drawn, RealSet, draw, find_reals, generators, refuse_unlike, take_images
+from .subjects import (
+    Drawn,
+    RealSet,
+    Subjects,
+    find_reals,
+    generators,
+    refuse_unlike,
+    take_images,
+)
 from .watcher import Watcher
 
 LEAST = 4  # images: two pairs, for an error
@@ -115,7 +123,7 @@ def evaluate(asked: EvaluateOptions, watcher: Watcher) -> int:
     report["notes"] = [*notes, *report["notes"]]
     for heading, lines in in_words(report):
         watcher.paragraph(heading, lines)
-    for path, part in _files(asked, subjects, reals, report):
+    for path, part in _files(asked, reals, report):
         write_asked(path, (json.dumps(part, indent=2) + "\n").encode())
         watcher.say(str(path))
     return 0
@@ -123,41 +131,37 @@ def evaluate(asked: EvaluateOptions, watcher: Watcher) -> int:
 
 def _subjects(
     asked: EvaluateOptions, loaded: dict[str, Generator], reals: RealSet, watcher: Watcher
-) -> tuple[list[Drawn], list[str]]:
-    """Images of every subject, as many of each; and sentences about them."""
-    most, notes = _most(asked, reals), []
+) -> tuple[Subjects, list[str]]:
+    """What is compared, with as many images of each; and sentences about it."""
+    given = [name for name in asked.subjects if name not in loaded]
+    most, notes = _most(asked, reals, len(given) + bool(loaded)), []
     taken: dict[str, Drawn] = {}
-    for name in asked.subjects:
-        if name not in loaded:
-            taken[name], said = take_images(name, reals, most, watcher)
-            notes += said
-    n = min([most, *(len(subject.images) for subject in taken.values())])
+    for name in given:
+        taken[name], said = take_images(name, reals, most, watcher)
+        notes += said
     for name, subject in taken.items():
         if len(subject.images) < max(LEAST, asked.n or 0):
             raise DataError(
                 f"{name} has {len(subject.images)} images that can be used, and {asked.n or LEAST} "
                 "are needed. Give more images" + (", or a smaller -n." if asked.n else ".")
             )
-    drawn = []
-    for name in asked.subjects:
-        if name in loaded:
-            images = draw(loaded[name], n, asked.seed, watcher)
-            drawn.append(Drawn(name, images, Path(name), loaded[name].drawn))
-        else:
-            drawn.append(Drawn(name, taken[name].images[:n]))
-    return drawn, [*notes, *(told for subject in drawn for told in _all_the_same(subject))]
+    n = min([most, *(len(subject.images) for subject in taken.values())])
+    return Subjects(loaded, taken, n), notes
 
 
 def _all_the_same(subject: Drawn) -> list[str]:
     first = subject.images[0]
-    if (subject.images != first).any():
+    if any((image != first).any() for image in subject.images):  # no array of all of them
         return []
     text = f"All {len(subject.images):,} images of {subject.name} are the same one"
     return [f"{text}: distances from the reals say how far that one is."]
 
 
-def _most(asked: EvaluateOptions, reals: RealSet) -> int:
-    """How many images of each: what was asked for, or the usual number, if the reals have it."""
+def _most(asked: EvaluateOptions, reals: RealSet, held: int) -> int:
+    """How many images of each: what was asked for, or the usual number, if the reals have it.
+
+    Beside two halves of the reals, those of `held` subjects are in memory at once.
+    """
     if asked.without_floor:
         return asked.n or USUAL
     if reals.most < max(LEAST, asked.n or 0):
@@ -167,32 +171,36 @@ def _most(asked: EvaluateOptions, reals: RealSet) -> int:
             f"{2 * least:,} are needed: {least:,} to compare with, and {least:,} others for the "
             f"floor. Give " + (f"-n {reals.most} at most." if asked.n else "more images.")
         )
-    pixels = 3 * reals.size.height * reals.size.width * reals.prepared.channels
-    return asked.n or min(USUAL, reals.most, max(LEAST, int(MEMORY / pixels)))
+    image = reals.size.height * reals.size.width * reals.prepared.channels  # bytes
+    return asked.n or min(USUAL, reals.most, max(LEAST, int(MEMORY / ((2 + held) * image))))
 
 
 def _report(
     asked: EvaluateOptions,
-    subjects: list[Drawn],
+    subjects: Subjects,
     reals: RealSet,
     inception: FeatureNetwork | None,
     watcher: Watcher,
 ) -> dict[str, Any]:
-    n = len(subjects[0].images)
-    one, other = reals.halves(n)
+    one, other = reals.halves(0 if asked.without_floor else subjects.n)  # a FID alone reads none
     bench = Bench(reals, one, other, asked.seed, asked.batch, watcher, inception)
-    measures, notes = measures_for(bench, asked.chosen, by_name=asked.by_name)
-    found, floor = [], {} if asked.without_floor else scores_of(other, measures)
-    for i, subject in enumerate(subjects):
-        watcher.measured("measuring", i, len(subjects))
-        found.append(scores_of(subject.images, measures))
+    measures, left_out = measures_for(bench, asked.chosen, by_name=asked.by_name)
+    floor = {} if asked.without_floor else scores_of(other, measures)
+    found, notes = [], []
+    for i, name in enumerate(asked.subjects):
+        subject = subjects.hand_over(name, asked.seed, watcher)
+        watcher.measured("measuring", i, len(asked.subjects))
+        scores, kind = scores_of(subject.images, measures), "run" if subject.run else "images"
+        found.append(Subject(name, kind, subject.drawn, scores).to_json())
+        notes += _all_the_same(subject)
+        del subject  # before the next is drawn: two would be in memory
     from . import __version__
 
     prepared = reals.prepared
     return {
         "version": VERSION,
         "poise": __version__,
-        "images": n,
+        "images": subjects.n,
         "seed": asked.seed,
         "reals": {
             "source": reals.given,
@@ -203,17 +211,14 @@ def _report(
             "held_out": len(prepared.held_out),
         },
         "measures": {m.name: {"text": m.text} | m.facts for m in measures},
-        "subjects": [
-            Subject(s.name, "run" if s.run else "images", s.drawn, scores).to_json()
-            for s, scores in zip(subjects, found, strict=True)
-        ],
+        "subjects": found,
         "floor": floor,
-        "notes": notes,
+        "notes": [*notes, *left_out],
     }
 
 
 def _files(
-    asked: EvaluateOptions, subjects: list[Drawn], reals: RealSet, report: dict[str, Any]
+    asked: EvaluateOptions, reals: RealSet, report: dict[str, Any]
 ) -> list[tuple[Path, dict[str, Any]]]:
     """What is written where: all to --out, or to each run what was measured of it."""
     if asked.out:
@@ -228,7 +233,7 @@ def _files(
     if any(note.startswith(WITHOUT_FEATURES) for note in report["notes"]):
         name += "-without-features"
     return [
-        (evaluation_path(s.run, s.drawn or 0, name), report | {"subjects": [part]})
-        for s, part in zip(subjects, report["subjects"], strict=True)
-        if s.run
+        (evaluation_path(Path(part["name"]), part["drawn"], name), report | {"subjects": [part]})
+        for part in report["subjects"]
+        if part["kind"] == "run"
     ]

@@ -45,6 +45,24 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class Subjects:
+    """What is compared: of runs, nothing is drawn before it is asked for."""
+
+    loaded: dict[str, Generator]
+    taken: dict[str, Drawn]  # images of what is no run, read to know how many there are
+    n: int  # images of each
+
+    def hand_over(self, name: str, seed: int, watcher: Watcher) -> Drawn:
+        """The images of one, once: they are held by the caller alone."""
+        if name in self.loaded:
+            generator = self.loaded[name]
+            images = draw(generator, self.n, seed, watcher)
+            return Drawn(name, images, Path(name), generator.drawn)
+        taken = self.taken.pop(name)
+        return replace(taken, images=taken.images[: self.n])
+
+
+@dataclass(frozen=True)
 class RealSet:
     """The real images, in an order that is a function of the set alone, at one size."""
 
@@ -187,8 +205,9 @@ def take_images(name: str, reals: RealSet, most: int, watcher: Watcher) -> tuple
 
 def draw(generator: Generator, n: int, seed: int, watcher: Watcher) -> Images:
     """n images of a generator, as a file would hold them."""
-    parts = []
+    images, done = np.empty((n, *generator.size, generator.channels), np.uint8), 0
     for latents in torch.split(generator.latents(n, seed=seed), at_once(generator.size)):
-        parts.append(to_uint8(generator(latents)))
-        watcher.measured("drawing", sum(map(len, parts)), n)
-    return np.concatenate(parts)
+        images[done : done + len(latents)] = to_uint8(generator(latents))
+        done += len(latents)
+        watcher.measured("drawing", done, n)
+    return images
