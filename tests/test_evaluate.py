@@ -29,7 +29,7 @@ from poise.metrics.compared import INCEPTION, INCEPTION_RESIZE
 from poise.metrics.sets import Images
 from poise.pictures import to_uint8
 from poise.run import Run
-from poise.scores import COLUMNS, FLOOR, GROUPS, cell, in_words, score, shortened
+from poise.scores import COLUMNS, FLOOR, GROUPS, cell, heads_of, in_words, score, shortened
 from poise.size import Size
 from poise.watcher import Watcher
 
@@ -123,6 +123,7 @@ def test_a_run_is_measured_beside_its_floor_and_the_report_is_kept_in_it(
 def test_the_table_is_the_report(run: Run, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = measured(here / "a.json", run.path)
     lines = capsys.readouterr().out.splitlines()
+    assert not any("KID" in line for line in lines[: lines.index("What was measured")])
     for group in GROUPS:
         keys = [key for key in group.keys if key != "fid"]  # it needs weights that are not here
         at = lines.index(group.question)
@@ -313,6 +314,35 @@ def test_what_a_few_images_cannot_tell_is_a_dash_with_its_reason(
     assert "Frechet is undefined: at least 64 reals are needed" in prose
 
 
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.00052, 0.00013, "0.00052 +- 0.00013"),  # of published scale
+        (-0.0002, 0.0041, "-0.0002 +- 0.0041"),
+        (-0.00001, 0.0041, "0.0000 +- 0.0041"),
+        (0.3, 0.0996, "0.30 +- 0.10"),
+        (1234.5, 61.2, "1,234 +- 61"),
+        (1.0, 1e-17, "1.000000 +- 0.000000"),
+        (2.5, 0.0, "2.500 +- 0.000"),
+    ],
+)
+def test_a_number_has_the_digits_that_two_figures_of_its_error_need(
+    value: float, error: float, text: str
+) -> None:
+    assert cell("kid", score(value, error=error)) == text
+
+
+def test_zero_has_no_sign() -> None:
+    assert cell("kl", score(-1e-9)) == "0.000"
+
+
+def test_a_kernel_distance_is_called_a_kid_on_inceptions_features_only() -> None:
+    inception = {"network": INCEPTION, "resize": INCEPTION_RESIZE}
+    other = inception | {"resize": "299x299, bilinear"}
+    heads = [heads_of({"measures": {"features": each}})["kid"] for each in (inception, other)]
+    assert [*heads, heads_of({"measures": {}})["kid"]] == ["KID", "kernel", "kernel"]
+
+
 def test_a_number_that_is_not_finite_is_none_and_says_so() -> None:
     assert score(float("nan")) == {"value": None, "why": "it came out as nan"}
     assert cell("kl", score(float("inf"))) == "-"
@@ -370,7 +400,10 @@ def with_inception(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
 
 
 def test_a_fid_is_against_all_training_images_and_has_no_floor(
-    run: Run, here: Path, with_inception: tuple[str, str]
+    run: Run,
+    here: Path,
+    with_inception: tuple[str, str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     images = drawn(70)
     saved(here / "other.npz", images)
@@ -393,6 +426,7 @@ def test_a_fid_is_against_all_training_images_and_has_no_floor(
     assert report["measures"]["features"]["network"] == INCEPTION
     assert "Not Inception" not in report["measures"]["features"]["text"]
     assert f"all {len(reals.training)} training images" in report["measures"]["features"]["text"]
+    assert "KID" in capsys.readouterr().out.partition("What was measured")[0]
 
 
 def test_a_fid_alone_may_be_of_more_samples_than_there_are_reals(

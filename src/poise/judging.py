@@ -53,7 +53,7 @@ def measures_for(
     return found, notes
 
 
-WITHOUT_FEATURES = "Frechet, KID, precision, recall, density, coverage and copies are left out"
+WITHOUT_FEATURES = "Frechet, kernel, precision, recall, density, coverage and copies are left out"
 
 
 def scores_of(images: Images, measures: Iterable[Measure]) -> Scores:

@@ -17,8 +17,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from .metrics.compared import INCEPTION, INCEPTION_RESIZE
+
 VERSION = 1  # of the report; raised when a reader of the old one would misread it
 WIDTH = 96  # characters of a line of words
+MOST_DIGITS = 6  # behind the point: an error of 1e-9 is rounding, not a measure
 LONGEST_NAME = 32  # characters, before paths are shortened
 FLOOR = "real images (the floor)"
 
@@ -29,7 +32,7 @@ class Column(NamedTuple):
     """One number, as it is printed."""
 
     head: str
-    digits: int  # behind the point; fewer for larger numbers
+    digits: int  # behind the point; fewer for larger numbers; an error has two figures
 
 
 class Group(NamedTuple):
@@ -43,7 +46,7 @@ COLUMNS = {
     "swd": Column("SWD x1e3", 2),
     "fid": Column("FID", 2),
     "frechet": Column("Frechet", 2),
-    "kid": Column("KID", 3),
+    "kid": Column("kernel", 3),
     "precision": Column("precision", 3),
     "density": Column("density", 3),
     "recognised": Column("recognised", 3),
@@ -106,15 +109,15 @@ def in_words(report: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     if report["floor"]:
         rows.append({"name": FLOOR, "scores": report["floor"]})
     measured = {key for row in rows for key in row["scores"]}
-    names = shortened([row["name"] for row in rows])
+    names, heads = shortened([row["name"] for row in rows]), heads_of(report)
     for group in GROUPS:
         keys = [key for key in group.keys if key in measured]
-        table = [["", *(COLUMNS[key].head for key in keys)]]
+        table = [["", *(heads[key] for key in keys)]]
         for name, row in zip(names, rows, strict=True):
             table.append([name, *(cell(key, row["scores"].get(key)) for key in keys)])
         if keys:
             yield group.question, _aligned(table)
-    sentences = [*_made_by(report), *_gaps(rows), *report["notes"]]
+    sentences = [*_made_by(report), *_gaps(rows, heads), *report["notes"]]
     yield "What was measured", [line for text in sentences for line in _wrapped(text)]
 
 
@@ -126,17 +129,32 @@ def shortened(names: Sequence[str]) -> list[str]:
     return last if len(set(last)) == len(last) else list(names)
 
 
+def heads_of(report: Mapping[str, Any]) -> dict[str, str]:
+    """What each column is called: a kernel distance is a KID on Inception's features only."""
+    features = report["measures"].get("features", {})
+    published = (features.get("network"), features.get("resize")) == (INCEPTION, INCEPTION_RESIZE)
+    heads = {key: column.head for key, column in COLUMNS.items()}
+    return heads | ({"kid": "KID"} if published else {})
+
+
 def cell(key: str, found: Mapping[str, Any] | None) -> str:
     """One number as it is printed; a dash where there is none."""
     if found is None or found["value"] is None:
         return "-"
     value, error = found["value"], found.get("error", 0)
-    whole = len(f"{abs(value):.0f}") - 1  # figures before the point, but one
-    digits = max(0, COLUMNS[key].digits - whole)
-    text = f"{value:,.{digits}f}"
+    digits = _digits(key, value, error)
+    text = f"{value:z,.{digits}f}"  # z: what is rounded to 0 has no sign
     if "of" in found:
         text += f" of {found['of']:,}"
     return f"{text} +- {error:,.{digits}f}" if "error" in found else text
+
+
+def _digits(key: str, value: float, error: float) -> int:
+    """Behind the point: two figures of the error; without one, as the column has."""
+    if error and math.isfinite(error):
+        return min(MOST_DIGITS, max(0, 1 - int(f"{error:.1e}".partition("e")[2])))
+    whole = len(f"{abs(value):.0f}") - 1  # figures before the point, but one
+    return max(0, COLUMNS[key].digits - whole)
 
 
 def _made_by(report: Mapping[str, Any]) -> Iterator[str]:
@@ -158,15 +176,14 @@ def _made_by(report: Mapping[str, Any]) -> Iterator[str]:
         yield measure["text"]
 
 
-def _gaps(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _gaps(rows: Sequence[Mapping[str, Any]], heads: Mapping[str, str]) -> Iterator[str]:
     """Why a number is not there, once for each reason."""
     said: dict[str, list[str]] = {}
     for row in rows:
         for key, found in row["scores"].items():
             if found["value"] is None:
-                said.setdefault(f"{COLUMNS[key].head} is undefined: {found['why']}", []).append(
-                    row["name"]
-                )
+                text = f"{heads[key]} is undefined: {found['why']}"
+                said.setdefault(text, []).append(row["name"])
     for text, names in said.items():
         yield f"{text} ({', '.join(names)})"
 
