@@ -90,7 +90,7 @@ def test_images_are_prepared_without_torch(file: Path) -> None:
 @pytest.mark.parametrize("file", [f for f in FILES if f.parent.name == "metrics"], ids=str)
 def test_a_measure_knows_nothing_of_runs(file: Path) -> None:
     assert foreign(file) - sys.stdlib_module_names <= {"torch", "numpy"}
-    assert imported(file) <= {"errors", "size"} | {
+    assert imported(file) <= {"errors", "size", "files"} | {
         str(f.with_suffix("")) for f in FILES if f.parent.name == "metrics"
     }
 

@@ -186,7 +186,7 @@ def test_what_an_interrupted_write_left_is_swept_at_the_next_start(
     path = shutil.copytree(trained.path, tmp_path / "run")
     (path / "checkpoints" / ".writing-000000123").mkdir()
     for name in ("config.json", "log.jsonl", "events.jsonl", "samples/000000123.png"):
-        (path / f"{name}.part").write_text("half")
+        (path / f"{name}.0123abcd.part").write_text("half")
     (path / "samples" / "my own.part").write_text("mine")
     go_on(path)
     assert leftovers(Run.open(path)) == ["samples/my own.part"]
@@ -433,7 +433,7 @@ def test_samples_are_never_written_over_something(
 ) -> None:
     for folder in ("pictures", "deep/er"):
         (tmp_path / folder).mkdir(parents=True)
-    for file in ("mine.png", "mine.png.part", "pictures/000002.png", "deep/er/mine.png", "file"):
+    for file in ("mine.png", "pictures/000002.png", "deep/er/mine.png", "file"):
         (tmp_path / file).write_text("mine")
     before = tree(tmp_path)
     assert poise("sample", trained.path, "-n", "4", "--out", tmp_path / out) == 2
@@ -443,8 +443,9 @@ def test_samples_are_never_written_over_something(
 
 def test_what_lies_beside_a_picture_is_left_alone(trained: Run, tmp_path: Path) -> None:
     (tmp_path / "new.png.part").write_text("mine")
-    assert poise("sample", trained.path, "-n", "4", "--out", tmp_path / "new.png") == 2
+    assert poise("sample", trained.path, "-n", "4", "--out", tmp_path / "new.png") == 0
     assert (tmp_path / "new.png.part").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"new.png", "new.png.part"}
 
 
 def test_the_images_are_only_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

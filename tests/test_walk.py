@@ -313,9 +313,7 @@ def test_a_value_of_the_wrong_kind_is_refused(
 
 TAKEN: dict[str, tuple[str, Callable[[Path], object]]] = {
     "way.webp": ("", lambda path: path.write_text("mine")),
-    "way.webp.part": ("", lambda path: path.write_text("mine")),
     "way.png": ("--between a.png b.png", lambda path: path.write_text("mine")),
-    "way.png.part": ("--between a.png b.png", Path.mkdir),
 }
 
 

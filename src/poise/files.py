@@ -6,17 +6,22 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
+import secrets
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import RunError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+ABANDONED = 86_400.0  # seconds after which nobody writes a part any more
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` in one step; on an error the old file stands and nothing is left beside it."""
+    sweep_parts(path, ABANDONED)
     part = part_of(path)
     try:
         write_synced(part, data)
@@ -44,17 +49,16 @@ def refuse_taken(names: Iterable[Path]) -> None:
     """Say so when these files cannot be written without overwriting something.
 
     Raises:
-        RunError: one of them is there, or what it is called while it is written; or a folder of
-            theirs is a file.
+        RunError: one of them is there, its name is too long, or a folder of theirs is a file.
     """
     for name in names:
         try:
-            taken = next((path for path in (name, part_of(name)) if path.exists()), None)
+            taken = name.exists() or part_of(name).exists()  # the latter: it is the longer name
             above = next(folder for folder in (*name.parents, Path("/")) if folder.exists())
         except OSError as error:  # too long for a name
             raise RunError(_unwritable(name, error.strerror)) from error
         if taken:
-            raise RunError(f"{taken} is there already and is not overwritten. Give another --out.")
+            raise RunError(f"{name} is there already and is not overwritten. Give another --out.")
         if not above.is_dir():
             raise RunError(_unwritable(name, f"{above} is not a directory"))
 
@@ -64,8 +68,21 @@ def _unwritable(path: Path, reason: str | None) -> str:
 
 
 def part_of(path: Path) -> Path:
-    """Where `write_atomically` writes what will be `path`."""
-    return path.with_name(path.name + ".part")
+    """Where to write what will be `path`: each time elsewhere, as two may write it at once."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+
+
+def sweep_parts(path: Path, older: float = 0.0) -> None:
+    """Remove what writes of `path` left behind that were killed: parts older than so many seconds.
+
+    Nobody else may be writing it, or `older` must be longer than any write.
+    """
+    mine = re.compile(re.escape(path.name) + r"\.[0-9a-f]{8}\.part")
+    before = time.time() - older
+    with contextlib.suppress(OSError):  # another one sweeps, too; or the write itself will say it
+        for part in path.parent.iterdir():
+            if mine.fullmatch(part.name) and part.stat().st_mtime <= before:
+                part.unlink()
 
 
 def write_synced(path: Path, data: bytes) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 from .checkpoints import Checkpoints
 from .config import Config, config_from_json
 from .errors import RunError
-from .files import NO_SPACE, part_of, sync_file, write_atomically
+from .files import NO_SPACE, sweep_parts, sync_file, write_atomically
 from .lines import append, as_line, mend, read_lines
 
 CONFIG, LOG, MEASURES, EVENTS = "config.json", "log.jsonl", "measures.jsonl", "events.jsonl"
@@ -118,7 +118,7 @@ class Run:
         self.checkpoints.sweep()
         self.best.sweep()
         for name in (CONFIG, LOG, MEASURES, EVENTS):
-            part_of(self.path / name).unlink(missing_ok=True)
+            sweep_parts(self.path / name)
         for path in self.path.glob("[es]*/" + "[0-9]" * 9 + "*.part"):  # evaluations and samples
             path.unlink()
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError
+from ..files import write_atomically
 from .sets import Images, check, to_levels
 
 # n images, h height, w width, c channels, d features
@@ -163,20 +163,14 @@ def check_features(
 
 
 def save_features(features: Features, path: Path) -> None:
-    """Write a `.npz` that `load_features` reads: the same features give the same bytes."""
+    """Write a `.npz` that `load_features` reads: the same features give the same bytes.
+
+    Whoever reads it meanwhile, or writes it too, finds a whole file.
+    """
     data = io.BytesIO()
     network, resize, source = map(np.array, (features.network, features.resize, features.source))
     np.savez(data, values=features.values, network=network, resize=resize, source=source)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(data.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    write_atomically(path, data.getvalue())
 
 
 def load_features(path: Path) -> Features:
