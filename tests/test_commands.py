@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from poise import samples
 from poise.data.prepared import Prepared
 from poise.errors import RunError
 from poise.generator import load
-from poise.pictures import to_uint8
+from poise.pictures import png, to_uint8
 from poise.run import Run
 from poise.size import Size
 
@@ -40,6 +43,53 @@ def test_samples_are_a_function_of_run_number_and_seed(trained: Run, tmp_path: P
     a, b, c = ([file.read_bytes() for file in sorted((tmp_path / n).iterdir())] for n in "abc")
     assert a == b
     assert a != c
+
+
+def interrupted_at(call: int) -> Callable[[Any], bytes]:
+    """Makes PNGs until Ctrl-C is pressed."""
+    calls: list[object] = []
+
+    def make(image: Any) -> bytes:
+        calls.append(image)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return png(image)
+
+    return make
+
+
+def test_single_images_are_all_there_or_none_and_the_same_command_can_be_given_again(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / "deep"
+    words = ("sample", trained.path, "-n", "4", "--no-grid", "--out", deep / "singles")
+    with monkeypatch.context() as pressed:
+        pressed.setattr(samples, "png", interrupted_at(3))
+        assert poise(*words) == 1
+    assert list(deep.iterdir()) == []
+    assert poise(*words) == 0
+    (folder,) = deep.iterdir()
+    assert {path.name for path in folder.iterdir()} == {f"00000{i}.png" for i in range(4)}
+    assert folder.stat().st_mode == deep.stat().st_mode, "open to the same people"
+
+
+def test_many_single_images_wait_for_the_disk_once(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[object] = []
+    for name in ("sync", "fsync"):
+        monkeypatch.setattr(os, name, lambda *file: waits.append(file))
+    assert poise("sample", trained.path, "-n", "30", "--no-grid", "--out", tmp_path / "a") == 0
+    assert len(list((tmp_path / "a").iterdir())) == 30
+    assert len(waits) == 2, "all that was written, and the name"
+
+
+def test_single_images_join_what_lies_in_a_folder(trained: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert poise("sample", trained.path, "-n", "2", "--no-grid", "--out", tmp_path) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"notes.txt", "000000.png", "000001.png"}
+    assert not list(tmp_path.parent.glob("*.part"))
 
 
 @pytest.mark.parametrize("words", [["--out", "x.jpg"], ["--no-grid", "--out", "x.png"]])

@@ -374,6 +374,7 @@ def test_a_resume_sweeps_away_a_half_written_video_and_nothing_of_a_persons(
     samples = new.path / "samples"
     for name in ("000000640-walk-n1.webp.part", "2024.part", "mine.webp.part", "000000640.png"):
         (samples / name).write_text("half")
+    (samples / "000000640-n9-seed0.0123abcd.part").mkdir()
     new.sweep()
     assert {path.name for path in samples.iterdir()} == {
         *("2024.part", "mine.webp.part", "000000640.png")

@@ -45,6 +45,39 @@ def write_asked(path: Path, data: bytes) -> None:
         raise RunError(_unwritable(path, error.strerror)) from error
 
 
+def write_together(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write files, by their names, into a folder where a person wants them: all or none.
+
+    The disk is waited for once: 8 ms for each of 50,000 files would be 6 minutes.
+
+    Raises:
+        RunError: nothing may be written there, or the disk is full.
+    """
+    part = part_of(folder)
+    try:
+        part.mkdir(parents=True)
+        sweep_parts(folder, ABANDONED)
+        for name, data in files:
+            (part / name).write_bytes(data)
+        os.sync()
+        _publish(part, folder)
+    except OSError as error:
+        raise RunError(_unwritable(folder, error.strerror)) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _publish(part: Path, folder: Path) -> None:
+    """By one rename, but into a folder that is there: what else lies in that stays."""
+    if folder.is_dir():
+        for file in part.iterdir():
+            file.replace(folder / file.name)
+        sync_directory(folder)
+    else:
+        part.rename(folder)
+        sync_directory(folder.parent)
+
+
 def refuse_taken(names: Iterable[Path]) -> None:
     """Say so when these files cannot be written without overwriting something.
 
@@ -82,7 +115,15 @@ def sweep_parts(path: Path, older: float = 0.0) -> None:
     with contextlib.suppress(OSError):  # another one sweeps, too; or the write itself will say it
         for part in path.parent.iterdir():
             if mine.fullmatch(part.name) and part.stat().st_mtime <= before:
-                part.unlink()
+                remove(part)
+
+
+def remove(path: Path) -> None:
+    """A file, or a folder with what is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def write_synced(path: Path, data: bytes) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 from .checkpoints import Checkpoints
 from .config import Config, config_from_json
 from .errors import RunError
-from .files import NO_SPACE, sweep_parts, sync_file, write_atomically
+from .files import NO_SPACE, remove, sweep_parts, sync_file, write_atomically
 from .lines import append, as_line, mend, read_lines
 
 CONFIG, LOG, MEASURES, EVENTS = "config.json", "log.jsonl", "measures.jsonl", "events.jsonl"
@@ -120,7 +120,7 @@ class Run:
         for name in (CONFIG, LOG, MEASURES, EVENTS):
             sweep_parts(self.path / name)
         for path in self.path.glob("[es]*/" + "[0-9]" * 9 + "*.part"):  # evaluations and samples
-            path.unlink()
+            remove(path)
 
     def log(self, drawn: int, numbers: Mapping[str, float | str]) -> None:
         """Append one line to the log; if the disk is full, the next call tries again."""

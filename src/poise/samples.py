@@ -14,7 +14,7 @@ from tyro.conf import arg
 
 from .config import name_of
 from .errors import OptionError, RunError
-from .files import refuse_taken, write_asked
+from .files import refuse_taken, write_asked, write_together
 from .generator import load
 from .methods import METHODS
 from .options import parsed
@@ -65,12 +65,11 @@ def sample_to_files(asked: SampleOptions, warn: Callable[[str], None]) -> Iterat
     else:  # of 50,000 all at once would not fit into memory
         some = torch.split(latents, at_once(generator.size))
         parts, count = (to_uint8(generator(part)) for part in some), n
-    alone = [] if target.suffix == ".png" else [target / f"{i:06d}.png" for i in range(count)]
+    alone = [] if target.suffix == ".png" else [f"{i:06d}.png" for i in range(count)]
     if asked.out:  # the run's own file of its name holds the same picture: a person's is spared
-        refuse_taken(alone or [target])
+        refuse_taken([target / name for name in alone] or [target])
     if alone:
-        for path, image in zip(alone, chain.from_iterable(parts), strict=True):
-            write_asked(path, png(image))
+        write_together(target, zip(alone, map(png, chain.from_iterable(parts)), strict=True))
     else:
         columns = n if asked.stage else 0
         write_asked(target, png(grid(np.concatenate(list(parts)), columns), at_least=512))
