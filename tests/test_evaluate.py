@@ -558,6 +558,18 @@ def test_too_few_images_are_refused(
     assert "4 others for the floor" in refused(capsys, few, "--reals", few)
 
 
+def test_a_size_that_the_first_image_sets_and_no_base_fits_is_refused_with_the_way_out(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pics, photos = saved(here / "pics.npz", drawn(9, side=50)), saved(here / "photos.npz", drawn(9))
+    told = refused(capsys, pics, "--reals", photos)
+    assert told.startswith(f"the first image of {pics} by lot sets the size, unless --size does, ")
+    assert "but no base fits 50x50: " in told
+    assert told.endswith("The nearest that fits is 48x48.")
+    words = ("--size", "48", "--measures", "ms-ssim", "-n", "4")
+    assert measured(here / "a.json", pics, "--reals", photos, *words)["reals"]["size"] == "48x48"
+
+
 WORDS = {
     "": "Give a run",
     "nowhere": 'no folder or file "nowhere"',

@@ -30,7 +30,7 @@ from .pictures import to_uint8
 from .run import Run, is_run
 from .sampling import at_once
 from .session import prepared_path
-from .size import Size
+from .size import Size, base_of
 from .watcher import Watcher
 
 
@@ -128,11 +128,27 @@ def find_reals(
         size = size or generator.size
         options = PrepareOptions(str(size), channels, made.fit, made.background)
     else:
-        size = size or size_of_first(names[0])
+        size = size or _size_by(names[0])
         options = PrepareOptions(str(size))
     watcher.say(f"Preparing {given} ...")
     path = prepared_path(Path("runs") / "prepared", given, options)
     return RealSet(prepare(given, path, options, progress=watcher.prepared), size, given)
+
+
+def _size_by(name: str) -> Size:
+    """The size of the first image of a source by lot, if images can be made of it.
+
+    Raises:
+        InputError: no base reaches it, or no image can be read.
+    """
+    size = size_of_first(name)
+    try:
+        base_of(size)
+    except OptionError as error:
+        raise OptionError(
+            f"the first image of {name} by lot sets the size, unless --size does, but {error}"
+        ) from error
+    return size
 
 
 def _of_the_runs(
