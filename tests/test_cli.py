@@ -9,10 +9,12 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from poise import cli
 from poise.cli import COMMANDS, HELP, main
 from poise.machine import TIMING
 from poise.methods import METHODS
@@ -85,6 +87,22 @@ def test_a_command_that_is_not_there_is_refused_with_the_nearest(
         'poise: no command called "trian". Did you mean "train"? '
         "There are: claims, evaluate, export, prepare, sample, status, train, walk.\n"
     )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ctrl_c_is_answered_by_what_the_same_command_does_next(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pressed(argv: Sequence[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "train", pressed)
+    monkeypatch.setattr(cli, "_other", lambda name: pressed)
+    assert main([name]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("poise: interrupted")
+    assert ("goes on" in told) == (name in {"claims", "prepare", "train"})
+    assert ("begins anew" in told) == ("what was begun is kept" not in told)
 
 
 def test_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:

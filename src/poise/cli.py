@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from .errors import PoiseError, unknown
+from .errors import PoiseError, interrupted, unknown
 
 COMMANDS = ("claims", "evaluate", "export", "prepare", "sample", "status", "train", "walk")
 HELP = """usage: poise COMMAND ...
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:
         return _failed(f"{error.filename}: {error.strerror}.", 2)
     except KeyboardInterrupt:
-        return _failed("interrupted; what was begun is kept, the same command goes on.", 1)
+        return _failed(interrupted(argv[0]), 1)
 
 
 def _other(name: str) -> Callable[[Sequence[str]], int]:

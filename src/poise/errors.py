@@ -53,6 +53,13 @@ def install(extra: str) -> str:
     return f"{sys.executable} -m pip install 'poise[{extra}]'"
 
 
+def interrupted(command: str) -> str:
+    """What Ctrl-C leaves of a command of the command line, and what the same one does next."""
+    if command in ("claims", "prepare", "train"):
+        return "interrupted; what was begun is kept, the same command goes on."
+    return "interrupted before its files were written; the same command begins anew."
+
+
 def unknown(
     what: str, name: str, known: Iterable[str], hint: str = "", *, guess: bool = True
 ) -> OptionError:
