@@ -24,6 +24,7 @@ from poise.data.shapes import draw_shape
 from poise.evaluate import parse_evaluate
 from poise.generator import load
 from poise.judging import NAMES
+from poise.judging_features import SEARCHED
 from poise.metrics import lite0
 from poise.metrics.compared import INCEPTION, INCEPTION_RESIZE
 from poise.metrics.sets import Images
@@ -283,6 +284,15 @@ def test_the_usual_number_falls_with_the_images_that_are_in_memory_at_once(
     for i, (words, n) in enumerate([((run.path, other), 20), ((a, b), 15), ((run.path, a, b), 12)]):
         given = (*words, "--reals", run.config.data.prepared, "--measures", "swd")
         assert measured(here / f"{i}.json", *given)["images"] == n
+
+
+def test_the_numbers_that_bound_an_evaluation_stand_in_its_page() -> None:
+    page = " ".join((Path(__file__).parents[1] / "docs" / "evaluate.md").read_text().split())
+    fit = int(evaluate.MEMORY / (3 * 1024 * 1024 * 3))
+    assert f"{evaluate.MEMORY / 1e9:.0f} GB of memory hold" in page
+    assert f"of one run at 1024x1024, {fit} images" in page
+    assert f"the least of {evaluate.USUAL:,}, half of the real images" in page
+    assert f"among {SEARCHED:,} training images, or 2n where that is more" in page
 
 
 # --- what is undefined ----------------------------------------------------------------------------
