@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from .data.prepared import Indices
+from .data.prepared import Indices, digest_of
 from .data.some import by_lot
 from .errors import DataError
 from .metrics.features import FeatureNetwork, Features, features_of, load_features, save_features
@@ -26,6 +27,14 @@ AT_ONCE = 64  # images between two signs of life; a multiple of what a network i
 Told = Callable[[int, int], None]
 
 
+class Wanted(NamedTuple):
+    """The images whose features are kept in one file."""
+
+    what: str
+    order: Indices  # of all that the file can come to hold
+    most: int  # of them, the first
+
+
 def training_features(
     reals: RealSet, most: int, network: FeatureNetwork, watcher: Watcher
 ) -> Features:
@@ -34,8 +43,8 @@ def training_features(
     Raises:
         DataError: the file beside the set holds features of other images, or is damaged.
     """
-    order = by_lot(reals.prepared.training)[:most]
-    return _kept(reals, "training", order, network, watcher)
+    wanted = Wanted("training", by_lot(reals.prepared.training), most)
+    return _kept(reals, wanted, network, watcher)
 
 
 def held_out_features(reals: RealSet, network: FeatureNetwork, watcher: Watcher) -> Features:
@@ -44,7 +53,8 @@ def held_out_features(reals: RealSet, network: FeatureNetwork, watcher: Watcher)
     Raises:
         DataError: the file beside the set holds features of other images, or is damaged.
     """
-    return _kept(reals, "held-out", reals.prepared.held_out, network, watcher)
+    order = reals.prepared.held_out
+    return _kept(reals, Wanted("held-out", order, len(order)), network, watcher)
 
 
 def seen(images: Images, network: FeatureNetwork, told: Told) -> Features:
@@ -64,13 +74,11 @@ def _seen_of(
     return Features(np.concatenate(parts), network.name, network.resize)
 
 
-def _kept(
-    reals: RealSet, what: str, order: Indices, network: FeatureNetwork, watcher: Watcher
-) -> Features:
-    set_path = reals.prepared.path
+def _kept(reals: RealSet, wanted: Wanted, network: FeatureNetwork, watcher: Watcher) -> Features:
+    set_path, what, order = reals.prepared.path, wanted.what, wanted.order[: wanted.most]
     name = f"{set_path.name}.features-{network.slug}-{reals.size}-{what}.npz"
     path = set_path.with_name(name)
-    source = f"{what} images by lot of {reals.prepared.fingerprint} at {reals.size}"
+    source = _source(reals, wanted)
     known = _read(path, source, network) if path.exists() else None
     have = known.n if known else 0
     if known and have >= len(order):
@@ -89,6 +97,12 @@ def _kept(
     except OSError as error:
         watcher.warn(f"features were not kept, {path}: {error.strerror}.")
     return found
+
+
+def _source(reals: RealSet, wanted: Wanted) -> str:
+    """Of pixels and of places: a set that holds out others has the same fingerprint."""
+    prepared, order = reals.prepared, digest_of(wanted.order)
+    return f"{wanted.what} images of {prepared.fingerprint} at {reals.size} in the order {order}"
 
 
 def _read(path: Path, source: str, network: FeatureNetwork) -> Features:

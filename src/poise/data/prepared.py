@@ -134,6 +134,11 @@ def shards_at_once() -> int:
     return max(1, min(OPEN_SHARDS, files // 2))
 
 
+def digest_of(indices: Indices) -> str:
+    """Tells whether these are the same images in the same order."""
+    return hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()
+
+
 def write_manifest(folder: Path, facts: dict[str, Any], files: Sequence[Written]) -> None:
     """The last file of a set, which says that it is whole."""
     listed = {file.path: {"sha256": file.sha256, "size": file.size} for file in files}
