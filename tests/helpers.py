@@ -31,7 +31,7 @@ from poise.cli import main
 from poise.config import Chores, Config, Images, Recipe
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
-from poise.data.prepared import Prepared
+from poise.data.prepared import Prepared, digest_of
 from poise.networks import MLP, AutoEncoder, Growing, Networks
 from poise.optim import Adam, RMSProp
 from poise.presets import recipe
@@ -101,6 +101,7 @@ def tiny_recipe(method: str = "wgan-gp", images: int = 640) -> Recipe:
 def tiny(shapes: Prepared, method: str = "wgan-gp", images: int = 640, **changes: Any) -> Config:
     """A configuration that trains in well under a second; `changes` are fields of Config."""
     data = Images("shapes", str(shapes.path), shapes.fingerprint, shapes.size, shapes.channels)
+    data = replace(data, held_out=digest_of(shapes.held_out))
     chores = Chores(log_every=100, sample_every=320, save_every=200)
     return replace(Config(tiny_recipe(method, images), data, chores), **changes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 
 from poise import ranks
+from poise.data.options import PrepareOptions
+from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
 from poise.errors import RunError
 from poise.methods import GAN
@@ -60,10 +63,14 @@ def photos(tmp_path: Path) -> Path:
 def run(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run on them that was not trained yet."""
     monkeypatch.chdir(tmp_path)
-    options = TrainOptions(images=64, threads=1, out=tmp_path / "run")
+    return started(photos, tmp_path / "run")
+
+
+def started(source: Path, out: Path) -> Run:
+    options = TrainOptions(images=64, threads=1, out=out)
     options = replace(options, data=replace(options.data, size="8"))
     tiny = replace(tiny_recipe(images=64), method=GAN(batch=8))
-    return start(str(photos), tiny, options, Told())
+    return start(str(source), tiny, options, Told())
 
 
 def without_set(run: Run) -> Path:
@@ -114,6 +121,68 @@ def test_a_set_that_was_named_and_holds_other_images_is_left_alone(
     with pytest.raises(RunError):
         same_images(data, Watcher())
     assert Path(trained.config.data.prepared).is_dir()
+
+
+# --- the same images, of which others are held out ------------------------------------------------
+
+
+def prepared_at(path: Path, photos: Path, holdout: float) -> Prepared:
+    """The photos at this path, instead of what is there."""
+    shutil.rmtree(path, ignore_errors=True)
+    return prepare(photos, path, PrepareOptions(size="8", holdout=holdout), workers=1)
+
+
+def as_older_runs(run: Run) -> None:
+    """Without the digest of what is held out."""
+    config = json.loads((run.path / "config.json").read_text())
+    del config["data"]["held_out"]
+    (run.path / "config.json").write_text(json.dumps(config))
+
+
+def test_a_run_never_trains_on_what_was_held_out_from_it(
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = tmp_path / "named.poise"
+    before = prepared_at(named, photos, 0.4)
+    run = started(named, tmp_path / "run")
+    after = prepared_at(named, photos, 0.2)
+    assert after.fingerprint == before.fingerprint
+    assert poise("train", run.path) == 2
+    told = capsys.readouterr().err
+    assert f"{named} holds out other images than when the run was started" in told
+    assert "--images-at PATH" in told
+    assert run.checkpoints.drawn() == []
+    old = prepared_at(tmp_path / "old.poise", photos, 0.4)
+    assert poise("train", run.path, "--images-at", old.path) == 0
+
+
+def test_an_older_run_knows_what_was_held_out_by_the_share(
+    run: Run, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_older_runs(run)
+    where = Path(run.config.data.prepared)
+    prepared_at(where, photos, 0.4)
+    assert poise("train", run.path) == 2
+    assert f"{where} holds out other images" in capsys.readouterr().err
+    prepared_at(where, photos, run.config.data.options.holdout)
+    assert poise("train", run.path) == 0
+
+
+def test_an_older_run_on_a_set_that_was_named_goes_on(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own options are the defaults, whatever the set was prepared with."""
+    monkeypatch.chdir(tmp_path)
+    run = started(prepared_at(tmp_path / "named.poise", photos, 0.4).path, tmp_path / "run")
+    as_older_runs(run)
+    assert poise("train", run.path) == 0
+
+
+# --- several processes ----------------------------------------------------------------------------
 
 
 def set_of_one_rank(path: Path, rank: int, port: int) -> None:

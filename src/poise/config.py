@@ -64,6 +64,7 @@ class Images:
     channels: int  # 1, 3 or 4
     options: PrepareOptions = field(default_factory=PrepareOptions)  # to prepare them again
     mirror: bool = False  # show each image left-right mirrored half of the time
+    held_out: str = ""  # a digest of which ones training never sees; "" in older runs
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from .config import Config, Images
+from .data.options import PrepareOptions
 from .data.prepare import prepare
-from .data.prepared import Prepared, is_prepared
+from .data.prepared import Prepared, digest_of, is_prepared
 from .data.reals import Reals
 from .errors import DataError, OptionError, RunError
 from .methods import Progressive
@@ -92,3 +93,18 @@ def _refuse_others(prepared: Prepared, data: Images) -> None:
             "go on as if nothing had happened. Bring the old ones back, say where they are (poise "
             f"train RUN --images-at PATH), or start anew: poise train {data.source}"
         )
+    if _holds_out_others(prepared, data):
+        raise RunError(
+            f"{prepared.path} holds out other images than when the run was started: some that it "
+            "must never see are now for training. Prepare them with the --holdout they had, say "
+            "where the old set is (poise train RUN --images-at PATH), or start anew: poise train "
+            f"{data.source}"
+        )
+
+
+def _holds_out_others(prepared: Prepared, data: Images) -> bool:
+    if data.held_out:
+        return digest_of(prepared.held_out) != data.held_out
+    # A run from before the digest was kept knows its share; of a set that was named not even that.
+    named = Path(data.source) == Path(data.prepared)
+    return not named and PrepareOptions(**prepared.options).holdout != data.options.holdout

@@ -18,7 +18,7 @@ from . import measuring
 from .config import Chores, Config, Images, Recipe, name_of
 from .data.options import PrepareOptions
 from .data.prepare import fingerprint_of, prepare
-from .data.prepared import Prepared, is_prepared
+from .data.prepared import Prepared, digest_of, is_prepared
 from .errors import OptionError, RunError
 from .files import free_space
 from .machine import TIMING, device_named, forecast
@@ -158,6 +158,7 @@ def with_images(config: Config, prepared: Prepared) -> Config:
             source=_absolute(data.source),
             prepared=str(prepared.path.resolve()),
             fingerprint=prepared.fingerprint,
+            held_out=digest_of(prepared.held_out),
             size=data.options.target if data.options.size else prepared.size,
             channels=prepared.channels,
         ),
