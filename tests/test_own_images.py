@@ -182,6 +182,20 @@ def test_an_older_run_on_a_set_that_was_named_goes_on(
     assert poise("train", run.path) == 0
 
 
+def test_two_runs_from_which_others_were_held_out_have_no_set_in_common(
+    trained: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = replace(trained.config.data, held_out="0" * 64)
+    twin = Run.open(shutil.copytree(trained.path, tmp_path / "twin"))
+    config = replace(twin.config, data=data).to_json()
+    (twin.path / "config.json").write_text(json.dumps(config))
+    assert poise("evaluate", trained.path, twin.path, "--measures", "swd", "-n", "4") == 2
+    assert "so no one set is right for both" in capsys.readouterr().err
+    as_older_runs(twin)
+    words = ("--measures", "swd", "-n", "4", "--out", tmp_path / "a.json")
+    assert poise("evaluate", trained.path, twin.path, *words) == 0
+
+
 # --- several processes ----------------------------------------------------------------------------
 
 

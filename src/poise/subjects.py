@@ -169,7 +169,8 @@ def _of_the_runs(
             )
     data = [Run.open(Path(name)).config.data for name in loaded]
     for name, of in zip(loaded, data, strict=True):
-        if of.fingerprint != data[0].fingerprint:
+        splits = {of.held_out, data[0].held_out} - {""}  # of older runs it is not known
+        if of.fingerprint != data[0].fingerprint or len(splits) > 1:
             raise OptionError(
                 f"{one} was trained on {data[0].source} and {name} on {of.source}, so no one set "
                 f"is right for both. Say which: --reals {data[0].prepared}"
