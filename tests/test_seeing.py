@@ -14,9 +14,9 @@ from poise.data.prepare import prepare
 from poise.data.prepared import Prepared
 from poise.data.some import by_lot
 from poise.errors import DataError
-from poise.metrics.features import Features, features_of
+from poise.metrics.features import Features, features_of, load_features
 from poise.metrics.sets import Images
-from poise.seeing import held_out_features, training_features
+from poise.seeing import AT_ONCE, held_out_features, training_features
 from poise.subjects import RealSet
 from poise.watcher import Watcher
 
@@ -83,3 +83,36 @@ def test_features_of_a_set_that_held_out_other_images_are_refused(
     kept[what].unlink()
     for found, right in zip(features(other), expected(other.prepared), strict=True):
         assert np.array_equal(found.values, right.values)
+
+
+class Interrupted(Watcher):
+    """Presses Ctrl-C once so many images are looked at; is told how many there are to look at."""
+
+    def __init__(self, after: int) -> None:
+        self.after, self.of = after, 0
+
+    def measured(self, what: str, done: int, of: int) -> None:
+        self.of = of
+        if done >= self.after:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_evaluation_keeps_the_features_it_has_worked_out(tmp_path: Path) -> None:
+    reals, most = shapes_at(tmp_path / "a.poise"), 170
+    right, _ = expected(reals.prepared, most)
+    for times in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            training_features(reals, most, Pixels(), Interrupted(AT_ONCE))
+        kept = load_features(tmp_path / "a.poise.features-pixels-8x8-training.npz")
+        assert kept.n == AT_ONCE * times
+        assert (kept.values == right.values[: kept.n]).all()
+    last = Interrupted(most)
+    assert (training_features(reals, most, Pixels(), last).values == right.values).all()
+    assert last.of == most - kept.n
+
+
+def test_an_evaluation_that_is_interrupted_at_once_leaves_nothing(tmp_path: Path) -> None:
+    reals = shapes_at(tmp_path / "a.poise")
+    with pytest.raises(KeyboardInterrupt):
+        held_out_features(reals, Pixels(), Interrupted(0))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.poise"]

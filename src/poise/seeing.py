@@ -7,12 +7,13 @@ photos-32x32-1a2b3c4d.poise.features-lite0-32x32-held-out.npz
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .data.prepared import Indices, digest_of
 from .data.some import by_lot
@@ -25,6 +26,7 @@ from .watcher import Watcher
 AT_ONCE = 64  # images between two signs of life; a multiple of what a network is given at once
 
 Told = Callable[[int, int], None]
+Points = NDArray[np.float32]  # [n, d]
 
 
 class Wanted(NamedTuple):
@@ -59,19 +61,18 @@ def held_out_features(reals: RealSet, network: FeatureNetwork, watcher: Watcher)
 
 def seen(images: Images, network: FeatureNetwork, told: Told) -> Features:
     """Features of images, telling how far they are."""
-    return _seen_of(len(images), lambda some: images[some], network, told)
+    parts = list(_seen_of(len(images), lambda some: images[some], network, told))
+    return Features(np.concatenate(parts), network.name, network.resize)
 
 
 def _seen_of(
     n: int, images: Callable[[slice], Images], network: FeatureNetwork, told: Told
-) -> Features:
+) -> Iterator[Points]:
     """Features of n images, of which only some are in memory at a time."""
-    parts = []
     for first in range(0, n, AT_ONCE):
         told(first, n)
-        parts.append(features_of(images(slice(first, first + AT_ONCE)), network).values)
+        yield features_of(images(slice(first, first + AT_ONCE)), network).values
     told(n, n)
-    return Features(np.concatenate(parts), network.name, network.resize)
 
 
 def _kept(reals: RealSet, wanted: Wanted, network: FeatureNetwork, watcher: Watcher) -> Features:
@@ -90,13 +91,22 @@ def _kept(reals: RealSet, wanted: Wanted, network: FeatureNetwork, watcher: Watc
         network,
         lambda done, of: watcher.measured(f"looking at {what} images", done, of),
     )
-    values = np.concatenate([known.values, new.values]) if known else new.values
-    found = replace(new, values=values, source=source)
+    parts = [known.values] if known else []
+    try:
+        for part in new:
+            parts.append(part)
+    finally:  # of an interrupted evaluation, too: with Inception they may be the work of hours
+        if sum(map(len, parts)) > have:
+            found = Features(np.concatenate(parts), network.name, network.resize, source)
+            _save(found, path, watcher)
+    return found
+
+
+def _save(found: Features, path: Path, watcher: Watcher) -> None:
     try:
         save_features(found, path)
     except OSError as error:
         watcher.warn(f"features were not kept, {path}: {error.strerror}.")
-    return found
 
 
 def _source(reals: RealSet, wanted: Wanted) -> str:
