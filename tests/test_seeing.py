@@ -61,6 +61,10 @@ def test_kept_features_are_those_of_the_images_asked_for(tmp_path: Path) -> None
     for most in (70, 150, 20):  # made, made longer, taken from what is kept
         for found, right in zip(features(reals, most), expected(reals.prepared, most), strict=True):
             assert (found.values == right.values).all()
+    mirrored = reals.prepared.gather(reals.prepared.held_out)[:, :, ::-1]
+    for _ in range(2):  # made, and taken from what is kept
+        found = held_out_features(reals, Pixels(), Watcher(), mirrored=True)
+        assert (found.values == row(mirrored).values).all()
 
 
 @pytest.mark.parametrize("what", sorted(KINDS))

@@ -20,7 +20,7 @@ from .metrics.features import FeatureNetwork, Features
 from .metrics.frechet import frechet
 from .metrics.kernel import kernel_distance
 from .metrics.lite0 import load_lite0
-from .metrics.nearest import Memorised, memorised
+from .metrics.nearest import Memorised, Mirrored, memorised
 from .metrics.sets import Images
 from .scores import Scores, score, undefined
 from .seeing import held_out_features, seen, training_features
@@ -46,6 +46,7 @@ class Reals:
     searched: Features  # the first of them: among these copies are looked for
     numbers: Indices  # of all in the set
     held_out: Features
+    mirrored: Features | None  # of the held-out ones' mirror images, where a run was shown such
 
     def without_the_floor(self) -> Reals:
         """For the floor's images, which would be found to be copies of themselves."""
@@ -69,10 +70,11 @@ def measures_of_features(bench: Bench, asked: list[str]) -> list[Measure]:
         floor = images is bench.other
         fakes = reals.other if floor else _seen(bench, images, network)
         against = reals.without_the_floor() if floor and "nearest" in asked else reals
+        mirrored = _mirrored(bench, reals, images, network)
         scores: Scores = {}
         for name in asked:
             try:
-                scores |= _scores(name, against, fakes)
+                scores |= _scores(name, against, fakes, mirrored)
             except DataError as error:
                 scores |= {key: undefined(str(error)) for key in SCORES[name]}
         return scores
@@ -84,6 +86,7 @@ def measures_of_features(bench: Bench, asked: list[str]) -> list[Measure]:
         facts |= {"fid_reals": reals.trained.n}
     if "nearest" in asked:
         facts |= {"searched": reals.searched.n, "held_out": reals.held_out.n}
+        facts |= {"mirrored": bench.reals.mirror}
     keys = tuple(key for name in asked for key in SCORES[name])
     return [Measure("features", keys, _in_words(asked, facts, bench), of, facts)]
 
@@ -95,8 +98,11 @@ def _look_at_reals(bench: Bench, asked: list[str], network: FeatureNetwork) -> R
     trained = training_features(bench.reals, most, network, bench.watcher)
     one, other = trained.take(slice(0, n)), trained.take(slice(n, 2 * n))
     held_out = held_out_features(bench.reals, network, bench.watcher) if "nearest" in asked else one
+    mirrored = None
+    if "nearest" in asked and bench.reals.mirror:
+        mirrored = held_out_features(bench.reals, network, bench.watcher, mirrored=True)
     looked_at = trained.take(slice(0, searched))
-    return Reals(trained, one, other, looked_at, by_lot(training), held_out)
+    return Reals(trained, one, other, looked_at, by_lot(training), held_out, mirrored)
 
 
 def _seen(bench: Bench, images: Images, network: FeatureNetwork) -> Features:
@@ -104,7 +110,15 @@ def _seen(bench: Bench, images: Images, network: FeatureNetwork) -> Features:
     return seen(images, network, lambda done, of: told("looking at images", done, of))
 
 
-def _scores(name: str, reals: Reals, fakes: Features) -> Scores:
+def _mirrored(
+    bench: Bench, reals: Reals, images: Images, network: FeatureNetwork
+) -> Mirrored | None:
+    if reals.mirrored is None:
+        return None
+    return Mirrored(reals.mirrored, _seen(bench, images[:, :, ::-1], network))
+
+
+def _scores(name: str, reals: Reals, fakes: Features, mirrored: Mirrored | None) -> Scores:
     if name == "fid":
         if fakes is reals.other:
             return {"fid": undefined("the floor's images are among the reals of a FID")}
@@ -116,7 +130,8 @@ def _scores(name: str, reals: Reals, fakes: Features) -> Scores:
         kernel = kernel_distance(reals.one, fakes)
         return {"kid": score(kernel.distance, error=kernel.error)}
     if name == "nearest":
-        return _score_copies(memorised(reals.searched, reals.held_out, fakes), reals.numbers)
+        found = memorised(reals.searched, reals.held_out, fakes, mirrored=mirrored)
+        return _score_copies(found, reals.numbers)
     shares = coverage(reals.one, fakes)
     return {key: score(getattr(shares, key)) for key in SCORES[name]}
 
@@ -154,4 +169,9 @@ def _in_words(asked: list[str], facts: dict[str, Any], bench: Bench) -> str:
             f"{facts['held_out']:,} held-out images are; 0.010 if nothing was learnt by heart. "
             "Nearest: median distance to a training image over that of held-out images."
         )
+        if facts["mirrored"]:
+            said.append(
+                "Training has shown mirror images, too: here an image, held out or not, is as near "
+                "as the nearer one of itself and its mirror image."
+            )
     return " ".join(said)

@@ -3,6 +3,7 @@
 photos-32x32-1a2b3c4d.poise
 photos-32x32-1a2b3c4d.poise.features-lite0-32x32-training.npz   by lot; more are added when needed
 photos-32x32-1a2b3c4d.poise.features-lite0-32x32-held-out.npz
+photos-32x32-1a2b3c4d.poise.features-lite0-32x32-held-out-mirrored.npz   for runs of --mirror
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Wanted(NamedTuple):
     what: str
     order: Indices  # of all that the file can come to hold
     most: int  # of them, the first
+    mirrored: bool = False
 
 
 def training_features(
@@ -49,14 +51,16 @@ def training_features(
     return _kept(reals, wanted, network, watcher)
 
 
-def held_out_features(reals: RealSet, network: FeatureNetwork, watcher: Watcher) -> Features:
-    """Of all images that training never sees.
+def held_out_features(
+    reals: RealSet, network: FeatureNetwork, watcher: Watcher, *, mirrored: bool = False
+) -> Features:
+    """Of all images that training never sees, or of their mirror images.
 
     Raises:
         DataError: the file beside the set holds features of other images, or is damaged.
     """
-    order = reals.prepared.held_out
-    return _kept(reals, Wanted("held-out", order, len(order)), network, watcher)
+    order, what = reals.prepared.held_out, "held-out-mirrored" if mirrored else "held-out"
+    return _kept(reals, Wanted(what, order, len(order), mirrored), network, watcher)
 
 
 def seen(images: Images, network: FeatureNetwork, told: Told) -> Features:
@@ -84,10 +88,10 @@ def _kept(reals: RealSet, wanted: Wanted, network: FeatureNetwork, watcher: Watc
     have = known.n if known else 0
     if known and have >= len(order):
         return replace(known, values=known.values[: len(order)])
-    missing = order[have:]
+    missing, way = order[have:], -1 if wanted.mirrored else 1
     new = _seen_of(
         len(missing),
-        lambda some: reals.prepared.gather(missing[some], reals.size),
+        lambda some: reals.prepared.gather(missing[some], reals.size)[:, :, ::way],
         network,
         lambda done, of: watcher.measured(f"looking at {what} images", done, of),
     )

@@ -7,7 +7,7 @@ and channels themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -69,6 +69,7 @@ class RealSet:
     prepared: Prepared
     size: Size
     given: str  # as a person named it, or a run's configuration did
+    mirror: bool = False  # a run that is measured was shown their mirror images, too
 
     @property
     def most(self) -> int:
@@ -121,7 +122,7 @@ def find_reals(
     if is_prepared(path):
         prepared = Prepared.open(path)
         wanted = size or (next(iter(loaded.values())).size if loaded else prepared.size)
-        return RealSet(prepared, wanted, given)
+        return RealSet(prepared, wanted, given, _mirrored(loaded))
     if loaded:  # as the first run's own images were made
         name, generator = next(iter(loaded.items()))
         made, channels = Run.open(Path(name)).config.data.options, cast(Any, generator.channels)
@@ -132,7 +133,12 @@ def find_reals(
         options = PrepareOptions(str(size))
     watcher.say(f"Preparing {given} ...")
     path = prepared_path(Path("runs") / "prepared", given, options)
-    return RealSet(prepare(given, path, options, progress=watcher.prepared), size, given)
+    prepared = prepare(given, path, options, progress=watcher.prepared)
+    return RealSet(prepared, size, given, _mirrored(loaded))
+
+
+def _mirrored(runs: Iterable[str]) -> bool:
+    return any(Run.open(Path(name)).config.data.mirror for name in runs)
 
 
 def _size_by(name: str) -> Size:
@@ -175,7 +181,8 @@ def _of_the_runs(
                 f"{one} was trained on {data[0].source} and {name} on {of.source}, so no one set "
                 f"is right for both. Say which: --reals {data[0].prepared}"
             )
-    return RealSet(same_images(data[0], watcher), size or first.size, data[0].source)
+    prepared = same_images(data[0], watcher)
+    return RealSet(prepared, size or first.size, data[0].source, _mirrored(loaded))
 
 
 def refuse_unlike(loaded: dict[str, Generator], reals: RealSet) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from poise.errors import DataError
 from poise.metrics import neighbours
-from poise.metrics.nearest import Memorised, memorised
+from poise.metrics.features import Features
+from poise.metrics.nearest import Memorised, Mirrored, memorised
 from poise.metrics.neighbours import nearest
 
 from .points import normal, points
@@ -84,6 +85,35 @@ def test_duplicates_in_the_data_are_no_memorisation() -> None:
     assert math.isnan(memorised(trained, trained, trained).ratio)
 
 
+def mirror(features: Features) -> Features:
+    """What the features of mirror images could be: along one axis, the other way round."""
+    return points(features.values * np.array([-1, *[1] * (features.d - 1)]))
+
+
+def test_of_an_image_and_its_mirror_image_the_nearer_one_counts() -> None:
+    trained, held_out, fakes = normal(80, 3, 0), normal(100, 3, 1), normal(90, 3, 2)
+    mirrored = Mirrored(mirror(held_out), mirror(fakes))
+    found = memorised(trained, held_out, fakes, mirrored=mirrored)
+    plain, turned = (memorised(trained, held_out, each) for each in (fakes, mirrored.fakes))
+    nearer = turned.distances < plain.distances
+    assert (found.distances == np.minimum(plain.distances, turned.distances)).all()
+    assert (found.indexes == np.where(nearer, turned.indexes, plain.indexes)).all()
+    usual = [memorised(trained, held_out, each).distances for each in (held_out, mirrored.held_out)]
+    assert found.threshold == np.min(usual)  # 1 % of 100
+
+
+def test_mirrored_copies_are_counted_and_others_are_as_near_as_held_out_reals() -> None:
+    trained, held_out = normal(400, 8, 0, shift=1), normal(500, 8, 1, shift=1)
+    copies, fresh = mirror(trained), normal(500, 8, 2, shift=1)
+    found = memorised(trained, held_out, copies, mirrored=Mirrored(mirror(held_out), trained))
+    assert found.share == 1
+    assert (found.indexes == np.arange(400)).all()
+    assert memorised(trained, held_out, copies).share < 0.3  # of those near their mirror image
+    found = memorised(trained, held_out, fresh, mirrored=Mirrored(mirror(held_out), mirror(fresh)))
+    assert abs(found.share - 0.01) < 4 * found.error
+    assert found.ratio == pytest.approx(1, abs=0.05)
+
+
 def test_the_report_says_what_chance_would_give() -> None:
     found = Memorised(
         distances=np.ones(400),
@@ -126,3 +156,9 @@ def test_too_few_are_refused_with_the_number_needed(
 def test_features_of_another_network_are_refused() -> None:
     with pytest.raises(DataError, match=r"^training images and held-out reals must be features of"):
         memorised(normal(9, 3, 0), normal(100, 4, 0), normal(9, 3, 0))
+
+
+def test_without_a_mirror_image_for_each_it_is_refused() -> None:
+    both = Mirrored(normal(100, 3, 0), normal(8, 3, 0))
+    with pytest.raises(DataError, match="9 images need as many mirror images, got 8"):
+        memorised(normal(9, 3, 0), normal(100, 3, 0), normal(9, 3, 0), mirrored=both)

@@ -7,6 +7,9 @@ are alike. So the distance of held-out reals to their nearest training image is 
     share   of fakes within t of a training image: 1 % if nothing was learnt by heart
     ratio   median distance of fakes / median distance of held-out reals: 1, below it if copied
 
+Where training has shown mirror images, too, a fake may be a copy of one. Then the distance is that
+of the nearer one of an image and its mirror image, of fakes and of held-out reals alike.
+
 The share sees a few copies among many fakes, the ratio sees a leaning of all. Both take for granted
 that held-out reals are of the training images' law; of a set with duplicates, t is 0 and only exact
 copies count. A nearness in features is no proof: look at the closest pairs.
@@ -24,11 +27,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from .features import Features, check_features
 from .neighbours import TIE, nearest
 
 LEAST = 100  # held-out reals: one of them is 1 %
 QUANTILE = 0.01  # of the held-out reals
+
+
+class Mirrored(NamedTuple):
+    """Features of the mirror images, in the images' order."""
+
+    held_out: Features
+    fakes: Features
 
 
 class Pair(NamedTuple):
@@ -78,20 +89,22 @@ class Memorised:
         )
 
 
-def memorised(trained: Features, held_out: Features, fakes: Features) -> Memorised:
+def memorised(
+    trained: Features, held_out: Features, fakes: Features, *, mirrored: Mirrored | None = None
+) -> Memorised:
     """Each fake's nearest training image, and whether it is nearer than chance.
 
     Raises:
-        DataError: no training image, fewer than 100 held-out reals or 1 fake, or features that do
-            not compare.
+        DataError: no training image, fewer than 100 held-out reals or 1 fake, other than one mirror
+            image for each, or features that do not compare.
     """
     names = ("training images", "fakes")
     check_features(trained, fakes, least=1, names=names)
     check_features(trained, held_out, least=1, names=(names[0], "held-out reals"))
     why = "to know the distance that 1 % of them are within"
     check_features(held_out, held_out, least=LEAST, why=why, names=("held-out reals",) * 2)
-    usual, _ = nearest(held_out.values, trained.values)
-    distances, indexes = nearest(fakes.values, trained.values)
+    usual, _ = _nearest(trained, held_out, mirrored.held_out if mirrored else None)
+    distances, indexes = _nearest(trained, fakes, mirrored.fakes if mirrored else None)
     # The lower of two neighbours: at least 1 % are within it, and no distance between is made up.
     threshold = float(np.quantile(usual, QUANTILE, method="inverted_cdf"))
     middle = float(np.median(usual))
@@ -106,3 +119,18 @@ def memorised(trained: Features, held_out: Features, fakes: Features) -> Memoris
         network=trained.network,
         resize=trained.resize,
     )
+
+
+def _nearest(
+    trained: Features, images: Features, mirrored: Features | None
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    distances, indexes = nearest(images.values, trained.values)
+    if mirrored is None:
+        return distances, indexes
+    check_features(trained, mirrored, least=1, names=("training images", "mirror images"))
+    if mirrored.n != images.n:
+        raise DataError(
+            f"{images.n} images need as many mirror images, got {mirrored.n}. Mirror each of them."
+        )
+    others, numbers = nearest(mirrored.values, trained.values)
+    return np.minimum(distances, others), np.where(others < distances, numbers, indexes)
