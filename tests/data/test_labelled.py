@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from poise.data.decode import View
 from poise.data.labelled import KNOWN, known_modes, labelled, view_of
 from poise.data.options import PrepareOptions
 from poise.data.prepare import prepare
-from poise.data.prepared import Prepared
+from poise.data.prepared import Prepared, _checksum
 from poise.data.shapes import COLOURS, MODES, SHAPES, draw_shape, shape_factors
 from poise.data.some import by_lot, size_of_first, some_images, unpacked
 from poise.errors import DataError
@@ -83,8 +84,36 @@ def test_a_persons_own_folder_of_a_built_in_name_has_no_known_modes(
     fill(tmp_path / "shapes", 4)
     assert known_modes(prepared_of("shapes", tmp_path / "own.poise")) is None
     assert known_modes(prepared_of("shapes", tmp_path / "gray.poise", channels=1)) is None
+    fill(tmp_path / "digits", 4)
+    assert known_modes(prepared_of("digits", tmp_path / "few.poise", channels=1, limit=3)) is None
     fill(tmp_path / "photos", 4)
     assert known_modes(prepared_of("photos", tmp_path / "photos.poise")) is None
+
+
+def as_older_sets(prepared: Prepared) -> Prepared:
+    """Without the word of whether its source was built in."""
+    manifest = json.loads((prepared.path / "manifest.json").read_text())
+    del manifest["built_in"]
+    manifest["checksum"] = _checksum(manifest)
+    (prepared.path / "manifest.json").write_text(json.dumps(manifest))
+    return Prepared.open(prepared.path)
+
+
+def test_of_older_sets_the_first_image_tells_whether_their_modes_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    drawn = as_older_sets(prepared_of("shapes", tmp_path / "drawn.poise"))
+    assert known_modes(drawn) == KNOWN["shapes"]
+    fill(tmp_path / "shapes", 4)
+    assert known_modes(as_older_sets(prepared_of("shapes", tmp_path / "own.poise"))) is None
+
+
+@needs_digits
+@pytest.mark.parametrize("older", [False, True])
+def test_the_modes_of_some_digits_are_known(older: bool, tmp_path: Path) -> None:
+    some = prepared_of("digits", tmp_path / "some.poise")
+    assert known_modes(as_older_sets(some) if older else some) == KNOWN["digits"]
 
 
 # --- some images ----------------------------------------------------------------------------------

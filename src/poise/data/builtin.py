@@ -60,7 +60,7 @@ def builtin(name: str, side: int, limit: int | None) -> Indexed:
 class Shapes(Indexed):
     """See `shapes.py`."""
 
-    label, channels = "shapes", 3
+    label, channels, built_in = "shapes", 3, True
 
     def __init__(self, side: int, count: int) -> None:
         self.side, self.count = side, count
@@ -74,7 +74,7 @@ class Shapes(Indexed):
 class Faces(Indexed):
     """Cartoon faces by DiceBear, in any of its styles, over a coloured background."""
 
-    channels = 3
+    channels, built_in = 3, True
 
     def __init__(self, style: str, side: int, count: int) -> None:
         self.label, self.style, self.side, self.count = f"faces:{style}", style, side, count
@@ -102,6 +102,7 @@ class Faces(Indexed):
 class Stored(Indexed):
     """A set that is parsed once, into a file that every worker maps."""
 
+    built_in = True
     _file = Path()
     _map: Pixels | None = None
 

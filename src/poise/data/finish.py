@@ -56,6 +56,7 @@ def finish(plan: Plan, part: Path, source: Source, options: PrepareOptions) -> N
             "held_out": len(held),
             "skipped": facts.skipped,
             "source": source.label,
+            "built_in": source.built_in,
             "key": plan.get("key"),
             "options": options.chosen(),
             "shards": plan.shards(),

@@ -58,7 +58,8 @@ KNOWN = {
 def known_modes(prepared: Prepared) -> Known | None:
     """The built-in set with known modes that a prepared set is made of; None for any other.
 
-    A folder of a person's own may have the name of a built-in set: its first image tells.
+    A folder of a person's own may have the name of a built-in set: the manifest tells, and of an
+    older set its first image.
 
     Raises:
         DataError: what the set is made of is not installed.
@@ -66,6 +67,8 @@ def known_modes(prepared: Prepared) -> Known | None:
     known = KNOWN.get(prepared.source)
     if known is None or known.channels != prepared.channels:
         return None
+    if prepared.built_in is not None:
+        return known if prepared.built_in else None
     view = view_of(prepared)
     if known.name in ("digits", "fashion") and PrepareOptions(**prepared.options).limit:
         return known  # some, by lot: which ones is not kept

@@ -48,6 +48,7 @@ class Prepared:
         self.key: str = manifest["key"]  # of the source and the options
         self.options: dict[str, Any] = manifest["options"]
         self.source: str = manifest["source"]
+        self.built_in: bool | None = manifest.get("built_in")  # of older sets it is not known
         self.fingerprint: str = manifest["fingerprint"]  # of the images, wherever they came from
         self._shards = np.array([shard for shard, _ in manifest["shards"]], np.int64)
         counts = np.array([count for _, count in manifest["shards"]], np.int64)

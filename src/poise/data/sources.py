@@ -29,6 +29,7 @@ class Source:
 
     label: str  # as the user named it
     channels: int | None = None
+    built_in: bool = False
 
     def entries(self) -> Iterator[Entry]:
         """All there is, in any order."""
