@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from poise.bench import Bench
 from poise.data.options import PrepareOptions
@@ -16,7 +17,7 @@ from poise.judging import measures_for, scores_of
 from poise.metrics.sets import Images
 from poise.run import Run
 from poise.scores import Scores
-from poise.subjects import RealSet, find_reals, generators
+from poise.subjects import RealSet, find_reals, generators, take_images
 from poise.watcher import Watcher
 
 from .metrics.points import Corners
@@ -55,6 +56,32 @@ def test_mirrored_copies_are_found_where_a_run_was_shown_mirror_images(noise: Re
     found, _, told = nearest(noise, copies[:, :, ::-1])
     assert found["copies"]["value"] < 0.1
     assert "mirror" not in told
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_closest_pairs_name_the_files_to_look_at(
+    packed: bool, noise: RealSet, tmp_path: Path
+) -> None:
+    photos, numbers = tmp_path / "photos", noise.prepared.training[:N]
+    (photos / "more").mkdir(parents=True)
+    for number, image in zip(numbers, noise.prepared.gather(numbers), strict=True):
+        Image.fromarray(image).save(photos / "more" / f"of {number}.png")
+    (photos / "text.png").write_text("no image")
+    if packed:
+        shutil.make_archive(str(photos), "zip", photos)
+    given = f"{photos}.zip" if packed else str(photos)
+    subject, _ = take_images(given, noise, N, Watcher())
+    bench = Bench(noise, *noise.halves(N), 0, 64, Watcher(), Corners())
+    measures, _ = measures_for(bench, ("nearest",), by_name=True)
+    closest = scores_of(subject.images, measures, subject.files)["copies"]["closest"]
+    assert len(closest) == 5
+    assert all(pair["file"] == f"more/of {pair['training']}.png" for pair in closest)
+
+
+def test_images_of_an_array_have_no_files(noise: RealSet, tmp_path: Path) -> None:
+    for given in (tmp_path / "noise.npy", noise.prepared.path):
+        subject, _ = take_images(str(given), noise, N, Watcher())
+        assert (len(subject.images), subject.files) == (N, [])
 
 
 @pytest.mark.parametrize("mirror", [False, True])

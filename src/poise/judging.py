@@ -6,7 +6,7 @@ compares with. What cannot be measured of some images is undefined for them, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 from .bench import Bench, Measure
@@ -56,11 +56,14 @@ def measures_for(
 WITHOUT_FEATURES = "Frechet, kernel, precision, recall, density, coverage and copies are left out"
 
 
-def scores_of(images: Images, measures: Iterable[Measure]) -> Scores:
-    """All scores of these images."""
+def scores_of(images: Images, measures: Iterable[Measure], files: Sequence[str] = ()) -> Scores:
+    """All scores of these images; where they have files, with the file of each one to look at."""
     found: Scores = {}
     for measure in measures:
         found |= measure.scores(images)
+    if files:
+        for pair in found.get("copies", {}).get("closest", ()):
+            pair["file"] = files[pair["image"]]
     return found
 
 

@@ -42,6 +42,7 @@ class Drawn:
     images: Images
     run: Path | None = None
     drawn: int | None = None  # real images that the run was trained on
+    files: Sequence[str] = ()  # of each image its own, where it has one
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def take_images(name: str, reals: RealSet, most: int, watcher: Watcher) -> tuple
         watcher.warn(f"skipped of {name}: {text}")
     if len(some.skipped) > 3:
         watcher.warn(f"skipped of {name}: {len(some.skipped) - 3:,} more.")
-    return Drawn(name, some.images), notes
+    return Drawn(name, some.images, files=some.files), notes
 
 
 def draw(generator: Generator, n: int, seed: int, watcher: Watcher) -> Images:

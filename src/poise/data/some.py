@@ -20,7 +20,7 @@ from ..size import Size
 from .decode import Fitted, Pixels, Unusable, View, decode_in_silence, fit_pixels, silence
 from .finding import find_source
 from .prepared import Indices, Prepared, is_prepared
-from .sources import Source, printable
+from .sources import Indexed, Source, printable
 
 
 class Some(NamedTuple):
@@ -30,6 +30,7 @@ class Some(NamedTuple):
     refitted: int  # of them that had another size
     recoloured: int  # of them that had other channels
     skipped: list[str]  # "name: why"
+    files: list[str]  # of each image its own, printable; none where they lie in one array or set
 
 
 def some_images(given: str, view: View, most: int) -> Some:
@@ -48,9 +49,10 @@ def some_images(given: str, view: View, most: int) -> Some:
                 f"Prepare it anew with --channels {view.channels}, or give the images themselves."
             )
         order = by_lot(np.arange(len(prepared)))[:most]
-        return Some(prepared.gather(order, view.size), 0, 0, [])
+        return Some(prepared.gather(order, view.size), 0, 0, [], [])
     taken: list[Pixels] = []
     skipped: list[str] = []
+    files: list[str] = []
     refitted = recoloured = 0
     with unpacked(find_source(given, max(view.size))) as source, silence():
         for name in _names(source, skipped):
@@ -64,8 +66,10 @@ def some_images(given: str, view: View, most: int) -> Some:
             refitted += fitted.original != view.size
             recoloured += fitted.channels != view.channels
             taken.append(fitted.pixels)
+            if not isinstance(source, Indexed):
+                files.append(printable(name))
     images = np.stack(taken) if taken else np.empty((0, *view.size, view.channels), np.uint8)
-    return Some(images, refitted, recoloured, skipped)
+    return Some(images, refitted, recoloured, skipped, files)
 
 
 def size_of_first(given: str) -> Size:
