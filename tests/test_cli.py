@@ -101,7 +101,7 @@ def test_ctrl_c_is_answered_by_what_the_same_command_does_next(
     assert main([name]) == 1
     told = capsys.readouterr().err
     assert told.startswith("poise: interrupted")
-    assert ("goes on" in told) == (name in {"claims", "prepare", "train"})
+    assert ("goes on" in told) == (name in {"claims", "evaluate", "prepare", "train"})
     assert ("begins anew" in told) == ("what was begun is kept" not in told)
 
 

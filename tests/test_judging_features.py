@@ -20,6 +20,7 @@ from poise.scores import Scores
 from poise.subjects import RealSet, find_reals, generators, take_images
 from poise.watcher import Watcher
 
+from .helpers import poise
 from .metrics.points import Corners
 
 N = 40  # images of each kind
@@ -76,6 +77,19 @@ def test_the_closest_pairs_name_the_files_to_look_at(
     closest = scores_of(subject.images, measures, subject.files)["copies"]["closest"]
     assert len(closest) == 5
     assert all(pair["file"] == f"more/of {pair['training']}.png" for pair in closest)
+
+
+def test_a_report_names_the_files_to_look_at(noise: RealSet, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    images = noise.prepared.gather(noise.prepared.training[:N])
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "photos" / f"{i}.png")
+    words = ("--reals", noise.prepared.path, "--measures", "nearest", "-n", "8")
+    assert poise("evaluate", tmp_path / "photos", *words, "--out", tmp_path / "a.json") == 0
+    (subject,) = json.loads((tmp_path / "a.json").read_text())["subjects"]
+    for pair in subject["scores"]["copies"]["closest"]:
+        original = noise.prepared.gather(np.array([pair["training"]]))[0]
+        assert (images[int(Path(pair["file"]).stem)] == original).all()
 
 
 def test_images_of_an_array_have_no_files(noise: RealSet, tmp_path: Path) -> None:

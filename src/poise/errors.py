@@ -55,7 +55,7 @@ def install(extra: str) -> str:
 
 def interrupted(command: str) -> str:
     """What Ctrl-C leaves of a command of the command line, and what the same one does next."""
-    if command in ("claims", "prepare", "train"):
+    if command in ("claims", "evaluate", "prepare", "train"):
         return "interrupted; what was begun is kept, the same command goes on."
     return "interrupted before its files were written; the same command begins anew."
 

@@ -190,7 +190,8 @@ def _report(
     for i, name in enumerate(asked.subjects):
         subject = subjects.hand_over(name, asked.seed, watcher)
         watcher.measured("measuring", i, len(asked.subjects))
-        scores, kind = scores_of(subject.images, measures), "run" if subject.run else "images"
+        scores = scores_of(subject.images, measures, subject.files)
+        kind = "run" if subject.run else "images"
         found.append(Subject(name, kind, subject.drawn, scores).to_json())
         notes += _all_the_same(subject)
         del subject  # before the next is drawn: two would be in memory

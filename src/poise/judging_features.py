@@ -149,8 +149,8 @@ def _score_copies(found: Memorised, numbers: Indices) -> Scores:
 
 
 def _in_words(asked: list[str], facts: dict[str, Any], bench: Bench) -> str:
-    titles = {"fid": "FID", "frechet": "Frechet", "kid": "KID", "nearest": "copies"}
-    titles |= {"coverage": "precision to coverage (k = 5)"}
+    titles = {"fid": "FID", "frechet": "Frechet", "kid": "KID" if bench.inception else "kernel"}
+    titles |= {"nearest": "copies", "coverage": "precision to coverage (k = 5)"}
     said = [
         f"{', '.join(titles[name] for name in asked)}: on features of {facts['network']}, images "
         f"resized to {facts['resize']}"
