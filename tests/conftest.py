@@ -6,6 +6,6 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from .helpers import one_thread, shapes, trained
+from .helpers import heard_signals, one_thread, shapes, trained
 
-__all__ = ["one_thread", "shapes", "trained"]
+__all__ = ["heard_signals", "one_thread", "shapes", "trained"]
