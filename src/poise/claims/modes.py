@@ -240,10 +240,9 @@ CLAIM = Claim(
     "a fifth to a quarter of its points near one, which is hardly more than noise has. On shapes "
     "wgan and wgan-gp find more modes than gan (905 to 988 against 710 to 800), though fewer of "
     "their images are recognised; progressive in one seed: it draws a tenth as many images in "
-    "that time. Of stacked digits a tenth is recognised, of began's and progressive's fewer, so "
-    "what is counted there is mostly names given to noise. In 15 minutes (two seeds, "
-    "benchmarks/longer_modes.py) wgan-gp finds 987 and 982, gan 981 and 982, and of wgan-gp's 29 "
-    "and 31 % are recognised, of gan's 25 and 23 %.",
+    "that time. Of stacked digits a tenth is recognised at most: what is counted is names given to "
+    "noise. In 15 minutes (two seeds, benchmarks/longer_modes.py) wgan-gp finds 987 and 982, gan "
+    "981 and 982, and of wgan-gp's 29 and 31 % are recognised, of gan's 25 and 23 %.",
     run=run,
     draw=draw,
     edition=2,  # began's default has a margin
