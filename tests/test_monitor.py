@@ -295,6 +295,17 @@ def test_five_measures_that_only_rise_after_the_lowest_are_surely_worse_and_four
     assert judge(log(), measured[:-1], PLAIN).name == "stalled"
 
 
+def test_what_follows_the_lowest_does_not_rise_because_the_lowest_is_below_it() -> None:
+    """Of five numbers 5 of 120 orders rise as much as these; with the lowest, 6 of 720."""
+    falling, after = [100.0 - 4 * k for k in range(12)], [51.0, 52.0, 53.0, 55.0, 54.0]
+    seen = [
+        {"drawn": 2_000 * (k + 1), "swd": swd} for k, swd in enumerate([*falling, 50.0, *after])
+    ]
+    assert judge(log(), seen, PLAIN).name == "converging"
+    seen[-1]["swd"] = 56.0
+    assert judge(log(), seen, PLAIN).name == "stalled"
+
+
 def test_a_rise_of_the_sliced_distance_while_began_gets_better_is_no_divergence() -> None:
     """The two disagree, and it is said; a better distance, or no fall of M, leaves no doubt."""
     balanced = {"k": 0.3, "loss_x": 0.1, "loss_g": 0.1 + 0.001 * NOISE[6]}
