@@ -42,8 +42,9 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.method.batch < 1:
             raise OptionError(f"--batch must be at least 1, got {self.method.batch}.")
-        norms = (getattr(self.networks, "norm", ""), getattr(self.networks, "critic_norm", ""))
-        if self.method.batch == 1 and isinstance(self.networks, MLP) and "batch" in norms:
+        nets = self.networks
+        mixes = isinstance(nets, MLP) and "batch" in (nets.norm, nets.critic_norm)
+        if mixes and self.method.batch == 1:
             raise OptionError("batch norm in an mlp needs a --batch of at least 2, got 1.")
         if self.method.needs not in self.networks.can:
             fitting = [name for name, kind in NETWORKS.items() if self.method.needs in kind.can]

@@ -32,17 +32,6 @@ class Observer:
         self._log: list[dict[str, Any]] = self.run.history()
         self._measures: list[dict[str, Any]] = self.run.measures()
         self.verdict = self._judged(len(self._measures))
-        self._stalls = self._has_stalled_twice()
-
-    def _has_stalled_twice(self) -> bool:
-        """Whether the line after the last measures, and the one before them, say that it stalled.
-
-        Two lines after them would be said of the same numbers.
-        """
-        last = self._measures[-1]["drawn"] if self._measures else math.inf
-        said = [line.get("verdict") for line in self._log if line["drawn"] > last]
-        before = [line.get("verdict") for line in self._log if line["drawn"] <= last]
-        return [*said[-1:], *before[-1:]] == ["stalled"] * 2
 
     def _judged(self, looks: int) -> Verdict:
         """The verdict as it was after so many measures, with the lines of the log up to then."""
@@ -57,7 +46,20 @@ class Observer:
             return False
         level = self._log[-1].get(self.signals.level, math.inf)
         grown = level >= len(levels_of(self.run.config.data.size)) - 1
-        return grown and self._stalls
+        return grown and self._stalled_twice()
+
+    def _stalled_twice(self) -> bool:
+        """Whether the last line says so, and the last one that was said of earlier measures.
+
+        The two last lines are often said of the same. A line comes before measures of its clock.
+        """
+        newest = self._log[-1]
+        if newest.get("verdict") != "stalled":
+            return False  # this is asked after each step
+        clocks = (measures["drawn"] for measures in self._measures)
+        last = max((clock for clock in clocks if clock < newest["drawn"]), default=-1)
+        before = (x.get("verdict") for x in reversed(self._log) if x["drawn"] <= last)
+        return next(before, None) == "stalled"
 
     def pass_on(self, drawn: int, text: str) -> None:
         """What the method says: to the person, and to the events."""
@@ -98,7 +100,6 @@ class Observer:
         self._log.append(line)
         before, self.verdict = self.verdict, judge(self._log, self._measures, self.signals)
         line["verdict"] = self.verdict.name
-        self._stalls = self._has_stalled_twice()
         if self.verdict.name != before.name:
             tell = self.watcher.say if self.verdict.well else self.watcher.warn
             tell(f"At {drawn:,} images: {self.verdict}")

@@ -67,6 +67,7 @@ def _lasting() -> Any:
     agent_has_it = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     has_it = rank == 0 and not agent_has_it
+    # As above: named at run time only.
     return dist.TCPStore(address, port, of, has_it, TIMEOUT)  # type: ignore[attr-defined]
 
 
